@@ -82,7 +82,7 @@ class _Body:
         return self.data.startswith(b"--", self.at)
 
     def read_headers(self) -> dict[str, str]:
-        """The fields between delimiter and empty line; what is left of the delimiter's own line is padding."""
+        """The fields up to the empty line; the rest of the delimiter's own line is padding."""
         limit = MAX_HEADER_BYTES + len(_HEADERS_END)
         while (end := self.data.find(_HEADERS_END, self.at, self.at + limit)) < 0:
             if len(self.data) - self.at >= limit:
