@@ -2,22 +2,37 @@
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
+
+from exchange import embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
 
 # Everything that must survive a restart lies here when no other place is named.
-DATA_DIR = Path(env.str("EXCHANGE_DATA_DIR", default=str(BASE_DIR / "data")))
+DATA_DIR = Path(env.str("EXCHANGE_DATA_DIR", default=str(BASE_DIR / "data"))).absolute()
 DEBUG = env.bool("EXCHANGE_DEBUG", default=False)
-SECRET_KEY = env.str("SECRET_KEY", default="only-for-development-set-SECRET_KEY-in-production-0123456789")
+# `manage.py up` makes a random one in the data folder; the constant serves commands before the first start.
+DEVELOPMENT_SECRET_KEY = "only-for-development-set-SECRET_KEY-in-production-0123456789"  # noqa: S105
+SECRET_KEY = env.str("SECRET_KEY", default=embedded.secret_key(DATA_DIR) or DEVELOPMENT_SECRET_KEY)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
+EXCHANGE_HOST = env.str("EXCHANGE_HOST", default="127.0.0.1")
 EXCHANGE_PORT = env.int("EXCHANGE_PORT", default=8000)
 # The one base of every URL we write into answers, mails and pages.
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{EXCHANGE_PORT}").rstrip("/")
+PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
+ALLOWED_HOSTS = [PUBLIC_HOST, *env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])]
+# Behind TLS everything insists on it; the proxy says so in X-Forwarded-Proto and must overwrite what clients send.
+IS_HTTPS = PUBLIC_URL.startswith("https://")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+SECURE_HSTS_SECONDS = 365 * 86400 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
 
 INSTALLED_APPS = [
     "accounts",
@@ -33,6 +48,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE: list[str] = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -57,8 +73,11 @@ TEMPLATES = [
 AUTH_USER_MODEL = "accounts.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://exchange@localhost/exchange")}
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="")
+# Without an address: the database and broker that `manage.py up` starts in the data folder.
+IS_DATABASE_EMBEDDED = not (env.str("DATABASE_URL", default="") or env.str("DATABASE_URL_FILE", default=""))
+DATABASES = {"default": embedded.Postgres(DATA_DIR).settings if IS_DATABASE_EMBEDDED else env.db_url("DATABASE_URL")}
+IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("CELERY_BROKER_URL_FILE", default=""))
+CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())
 EXCHANGE_KEYS = env.str("EXCHANGE_KEYS", default=(DATA_DIR / "keys").as_uri())
 
@@ -66,9 +85,18 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
+# Found in the packages at start, never collected: a start writes nothing outside the data folder.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
 
 # The shortest life a sender may give a transfer; a demo shortens it to show an expiry.
 EXCHANGE_MIN_LIFETIME = timedelta(seconds=env.int("EXCHANGE_MIN_LIFETIME", default=3600))
 
-# What accounts must reach above itself goes by dotted path: keys live in transfers.
+# Less than this free, and a start is refused: PostgreSQL panics on a full disk.
+EXCHANGE_LEAVE_FREE_MB = env.int("EXCHANGE_LEAVE_FREE_MB", default=200)
+
+# What others must reach without importing it goes by dotted path: keys live in transfers.
+KEYS_FINGERPRINT = "transfers.keys.fingerprint"
 PEPPER_PROVIDER = "transfers.keys.pepper"
+AUDIT_SEED_PROVIDER = "transfers.keys.audit_seed"
+AUDIT_CHECKPOINTS = "transfers.keys.AuditCheckpoints"

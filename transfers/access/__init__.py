@@ -1,0 +1,39 @@
+"""Who may see or do what, until when: the only place that decides.
+
+`sending` answers where a push may go, `seeing` which transfers a caller sees, `acting` what may be done to one,
+`links` what the holder of a link may. What is not the caller's and what never was get the very same error.
+"""
+
+from transfers.access.acting import Act, delivery_for, transfer_for
+from transfers.access.links import Link, Verdict, principal_of_grant, resolve_link, verify_factor
+from transfers.access.seeing import Sight, ensure_still_open, sight, sights, visible_transfers
+from transfers.access.sending import (
+    Destination,
+    Recipient,
+    destination_of_address,
+    destination_of_transfer,
+    draft_destination,
+    resolve_recipient,
+)
+
+__all__ = [
+    "Act",
+    "Destination",
+    "Link",
+    "Recipient",
+    "Sight",
+    "Verdict",
+    "delivery_for",
+    "destination_of_address",
+    "destination_of_transfer",
+    "draft_destination",
+    "ensure_still_open",
+    "principal_of_grant",
+    "resolve_link",
+    "resolve_recipient",
+    "sight",
+    "sights",
+    "transfer_for",
+    "verify_factor",
+    "visible_transfers",
+]

@@ -1,0 +1,81 @@
+"""What may be done to a transfer, by whom: one table."""
+
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from accounts.principals import Principal, Scope
+from transfers import errors
+from transfers.access import seeing
+from transfers.models import Delivery, Transfer
+
+
+class Act(StrEnum):
+    READ = "read"
+    SEND = "send"
+    RELEASE = "release"
+    EXTEND = "extend"
+    WITHDRAW = "withdraw"
+    REVOKE = "revoke"
+    REOPEN = "reopen"
+    DOCUMENT = "document"
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    ACKNOWLEDGE = "acknowledge"
+
+
+class _Rule(NamedTuple):
+    side: str
+    scopes: frozenset[Scope]
+
+
+_SENDING: frozenset[Scope] = frozenset({"store", "manage"})
+_RECEIVING: frozenset[Scope] = frozenset({"read"})
+
+# Any scope lets a member of either side read; the rest needs the side's own.
+RULES: dict[Act, _Rule] = {
+    Act.SEND: _Rule("sender", _SENDING),
+    Act.RELEASE: _Rule("sender", _SENDING),
+    Act.EXTEND: _Rule("sender", _SENDING),
+    Act.WITHDRAW: _Rule("sender", _SENDING),
+    Act.REVOKE: _Rule("sender", _SENDING),
+    Act.REOPEN: _Rule("sender", _SENDING),
+    Act.DOCUMENT: _Rule("sender", _SENDING),
+    Act.ACCEPT: _Rule("recipient", _RECEIVING),
+    Act.DECLINE: _Rule("recipient", _RECEIVING),
+    Act.ACKNOWLEDGE: _Rule("recipient", _RECEIVING),
+}
+
+
+def transfer_for(who: Principal, transfer_id: UUID, act: Act) -> Transfer:
+    """The transfer, if the caller may do this to it.
+
+    Raises NotFound where the caller may not even see it, Forbidden where it may be seen but not acted on.
+    """
+    transfer = seeing.visible_transfers(who).filter(pk=transfer_id).select_related("sender").first()
+    if transfer is None:
+        raise errors.NotFound
+    rule = RULES.get(act)
+    if rule is not None and not _holds(who, transfer, rule):
+        raise errors.Forbidden
+    return transfer
+
+
+def delivery_for(who: Principal, transfer_id: UUID, act: Act) -> Delivery:
+    """The caller's own delivery of a transfer, for what only a recipient does."""
+    transfer = transfer_for(who, transfer_id, act)
+    delivery = transfer.deliveries.filter(seeing.recipient_q(who)).order_by("id").first()
+    if delivery is None:
+        raise errors.Forbidden
+    return delivery
+
+
+def _holds(who: Principal, transfer: Transfer, rule: _Rule) -> bool:
+    if rule.side == "recipient":
+        return transfer.deliveries.filter(seeing.recipient_q(who)).exists()
+    return any(
+        place.organization_id == transfer.sender_id
+        and place.department_id in (None, transfer.sender_department_id)
+        and place.scopes & rule.scopes
+        for place in who.places
+    )

@@ -1,0 +1,91 @@
+"""Links for people without an account: a secret, then a second factor, then a principal.
+
+Opening a link changes nothing. A guess is counted by a conditional update before it is compared, so that
+parallel guesses never pass the cap, and a lock hits only that factor of that link.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+
+from accounts import audit, credentials
+from accounts.principals import Principal
+from transfers.models import Grant
+from transfers.rules.lifecycle import Access, State
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a link's landing page may say; nothing of the patient."""
+
+    grant_id: int
+    is_open: bool
+    is_locked: bool
+    factor: str
+    grant: Grant
+
+
+class Verdict(StrEnum):
+    OPENED = "opened"
+    WRONG = "wrong"
+    LOCKED = "locked"
+    OVER = "over"
+
+
+def resolve_link(token: str) -> Link | None:
+    """The link behind a secret, or None; reads only."""
+    digest = credentials.keyed_digest("link", token)
+    grant = (
+        Grant.objects.filter(token_digest=digest)
+        .select_related("delivery__transfer__sender", "delivery__transfer__sender_department")
+        .first()
+    )
+    if grant is None:
+        return None
+    return Link(
+        grant_id=grant.pk,
+        is_open=_open_grants().filter(pk=grant.pk).exists(),
+        is_locked=grant.locked_at is not None,
+        factor=grant.factor,
+        grant=grant,
+    )
+
+
+def verify_factor(grant: Grant, secret: str) -> Verdict:
+    """Compare the second factor, after counting the attempt."""
+    if not _open_grants().filter(pk=grant.pk).exists():
+        return Verdict.OVER
+    counted = Grant.objects.filter(pk=grant.pk, locked_at=None, attempts__lt=F("max_attempts")).update(
+        attempts=F("attempts") + 1
+    )
+    if not counted:
+        return Verdict.LOCKED
+    who = principal_of_grant(grant)
+    if grant.pin_digest is not None and credentials.matches(grant.pin_digest, f"pin:{grant.pk}", secret):
+        Grant.objects.filter(pk=grant.pk).update(attempts=0, verified_at=Now())
+        _audit(who, grant, "link.opened")
+        return Verdict.OPENED
+    locked = Grant.objects.filter(pk=grant.pk, attempts__gte=F("max_attempts"), locked_at=None).update(locked_at=Now())
+    _audit(who, grant, "link.locked" if locked else "link.refused")
+    return Verdict.LOCKED if locked else Verdict.WRONG
+
+
+def principal_of_grant(grant: Grant) -> Principal:
+    """The holder of a link, bound to its one delivery."""
+    return Principal(kind="link", ident=f"link:{grant.pk}", bound_to=f"delivery:{grant.delivery_id}")
+
+
+def _open_grants() -> QuerySet[Grant]:
+    return Grant.objects.filter(
+        Q(revoked_at=None),
+        delivery__access=Access.OPEN,
+        delivery__transfer__state=State.AVAILABLE,
+        delivery__transfer__available_until__gt=Now(),
+    )
+
+
+def _audit(who: Principal, grant: Grant, action: str) -> None:
+    transfer = grant.delivery.transfer
+    audit.record(who, action, organization_id=transfer.sender_id, subject=f"transfer:{transfer.pk}")

@@ -1,0 +1,176 @@
+"""Which transfers a caller sees, and as whom.
+
+The clock that counts is the database's, at every read; nothing waits for a sweep to close access.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from accounts.principals import Principal
+from transfers import errors
+from transfers.models import Delivery, Transfer
+from transfers.rules.lifecycle import Access, State
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One transfer as one caller sees it: through a delivery, or as its sender (`delivery_id` None).
+
+    Overlays of a delivery will be applied on the way out, which is why every phase that answers takes a Sight.
+    """
+
+    transfer_id: UUID
+    sender_id: int
+    sender_address: str
+    delivery_id: int | None
+    wrapped_key: bytes
+    day_key_id: str
+    available_at: datetime | None
+
+    @property
+    def is_sender(self) -> bool:
+        return self.delivery_id is None
+
+
+_COLUMNS = """
+    SELECT t.id, t.sender_id, s.address, d.id, t.wrapped_key, t.day_key_id, t.available_at
+      FROM transfers_delivery d
+      JOIN transfers_transfer t ON t.id = d.transfer_id
+      JOIN accounts_organization s ON s.id = t.sender_id
+     WHERE t.state = 'available' AND t.available_until > now() AND t.wrapped_key IS NOT NULL
+       AND d.access = 'open'
+"""
+
+
+def sights(who: Principal) -> list[Sight]:
+    """The union of the caller's open deliveries, newest first; of two deliveries of one transfer, the first."""
+    condition, parameters = _recipient_sql(who)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_COLUMNS} AND {condition} ORDER BY t.available_at DESC, d.id", parameters)
+        rows = cursor.fetchall()
+    found: dict[UUID, Sight] = {}
+    for row in rows:
+        found.setdefault(row[0], _sight(row))
+    return list(found.values())
+
+
+def sight(who: Principal, transfer_id: UUID) -> Sight:
+    """One transfer, seen by its sender from the first record on, by a recipient while it is available.
+
+    Raises Gone where it is over and the caller once saw it, NotFound for everyone and everything else.
+    """
+    if sent := _as_sender(who, transfer_id):
+        return sent
+    condition, parameters = _recipient_sql(who)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
+        row = cursor.fetchone()
+    if row is not None:
+        return _sight(row)
+    if _was_open(who, transfer_id):
+        raise errors.Gone
+    raise errors.NotFound
+
+
+def ensure_still_open(seen: Sight) -> None:
+    """Ask again while an answer is running: a withdrawn transfer or a revoked delivery cuts it (raises Gone).
+
+    A lapse lets a running answer finish.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.wrapped_key IS NOT NULL AND t.reason <> 'withdrawn' AND coalesce(d.access = 'open', true)
+              FROM transfers_transfer t LEFT JOIN transfers_delivery d ON d.id = %s
+             WHERE t.id = %s
+            """,
+            [seen.delivery_id, seen.transfer_id],
+        )
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise errors.Gone
+
+
+def visible_transfers(who: Principal) -> QuerySet[Transfer]:
+    """Transfers the caller may list: those its organisation sent, and those delivered to it and not revoked."""
+    delivered = Delivery.objects.filter(recipient_q(who)).exclude(access=Access.REVOKED)
+    received = Q(pk__in=delivered.values("transfer_id"), available_at__isnull=False)
+    return Transfer.objects.filter(sender_q(who) | received).filter(_bound_q(who)).distinct()
+
+
+def sender_q(who: Principal) -> Q:
+    """Transfers that the caller's organisation or department sent."""
+    everywhere = {place.organization_id for place in who.places if place.department_id is None}
+    departments = {place.department_id for place in who.places if place.department_id is not None}
+    return Q(sender_id__in=everywhere) | Q(sender_department_id__in=departments)
+
+
+def recipient_q(who: Principal) -> Q:
+    """Deliveries that are the caller's."""
+    if who.kind == "link":
+        return Q(pk=_granted_delivery(who))
+    condition = Q(organization_id__in=who.organizations("read")) | Q(department_id__in=who.departments("read"))
+    if who.user_id is not None:
+        condition |= Q(user_id=who.user_id)
+    return condition
+
+
+def _recipient_sql(who: Principal) -> tuple[str, list[Any]]:  # Any: SQL parameters
+    if who.kind == "link":
+        return "d.id = %s", [_granted_delivery(who)]
+    condition = "(d.organization_id = ANY(%s) OR d.department_id = ANY(%s) OR d.user_id = %s)"
+    parameters: list[Any] = [list(who.organizations("read")), list(who.departments("read")), who.user_id]
+    if who.bound_to:
+        condition += " AND 'transfer:' || t.id = %s"
+        parameters.append(who.bound_to)
+    return condition, parameters
+
+
+def _bound_q(who: Principal) -> Q:
+    kind, _, ident = who.bound_to.partition(":")
+    return Q(pk=ident) if kind == "transfer" else Q()
+
+
+def _granted_delivery(who: Principal) -> int:
+    kind, _, ident = who.bound_to.partition(":")
+    return int(ident) if kind == "delivery" else -1
+
+
+def _as_sender(who: Principal, transfer_id: UUID) -> Sight | None:
+    transfer = (
+        Transfer.objects.filter(sender_q(who), _bound_q(who), pk=transfer_id).select_related("sender").first()
+        if who.kind != "link"
+        else None
+    )
+    if transfer is None:
+        return None
+    lapsed = Transfer.objects.filter(pk=transfer_id, available_until__lte=Now()).exclude(state=State.DRAFT).exists()
+    if transfer.wrapped_key is None or lapsed or transfer.state in (State.CLOSED, State.PURGED, State.REJECTED):
+        raise errors.Gone
+    return Sight(
+        transfer_id=transfer.pk,
+        sender_id=transfer.sender_id,
+        sender_address=transfer.sender.address,
+        delivery_id=None,
+        wrapped_key=bytes(transfer.wrapped_key),
+        day_key_id=transfer.day_key_id,
+        available_at=transfer.available_at,
+    )
+
+
+def _was_open(who: Principal, transfer_id: UUID) -> bool:
+    over = Q(transfer__state__in=[State.CLOSED, State.PURGED]) | Q(transfer__available_until__lte=Now())
+    return Delivery.objects.filter(
+        recipient_q(who), over, transfer_id=transfer_id, was_open=True, transfer__available_at__isnull=False
+    ).exists()
+
+
+def _sight(row: tuple[Any, ...]) -> Sight:  # Any: columns of _COLUMNS in order
+    transfer_id, sender_id, address, delivery_id, wrapped_key, day_key_id, available_at = row
+    return Sight(transfer_id, sender_id, address, delivery_id, bytes(wrapped_key), day_key_id, available_at)
