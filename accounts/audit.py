@@ -98,9 +98,7 @@ def verify() -> Iterator[Fault]:
 
 
 def _seal_organization(organization_id: int | None) -> int:
-    events = list(
-        AuditEvent.objects.filter(segment=None, organization_id=organization_id).order_by("id")[:SEGMENT_EVENTS]
-    )
+    events = list(AuditEvent.objects.filter(_of(organization_id), segment=None).order_by("id")[:SEGMENT_EVENTS])
     last = AuditSegment.objects.filter(_of(organization_id)).order_by("-number").first()
     previous = bytes(last.digest) if last else bytes(32)
     number = last.number + 1 if last else 1

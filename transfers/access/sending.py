@@ -176,9 +176,7 @@ def _plain_destination(sender_id: int, department_id: int | None, *, transfer_id
     )
 
 
-def _fetch(
-    statement: str, parameters: list[object]
-) -> tuple[Any, ...] | None:  # Any: columns as the database types them
+def _fetch(statement: str, parameters: list[Any]) -> tuple[Any, ...] | None:  # Any: columns as the database types them
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         row: tuple[Any, ...] | None = cursor.fetchone()
