@@ -19,6 +19,7 @@ from transfers import errors
 MAX_DEPTH = 64
 MAX_TABLE = 8 << 20  # octets of an offset table: a million frames
 MAX_FRAGMENTS = 1 << 20  # beyond that the place of single frames is unknown, the instance still welcome
+PLAIN = 64  # octets of a value that is kept without ado
 UNDEFINED = 0xFFFFFFFF
 UNBOUNDED = 1 << 62
 
@@ -30,14 +31,12 @@ ISSUER_OF_ACCESSION = 0x00080051
 SERIES_INSTANCE_UID = 0x0020000E
 
 # PS3.5 Table 7.1-2: explicit VRs with a 16-bit length. All others, future ones too, have 32 bits.
-_SHORT = frozenset(
-    [b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN"]
-    + [b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"]
-)
+_SHORT = frozenset(b"AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS"[at : at + 2] for at in range(0, 42, 2))
 _SEQUENCES = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
 _STRUCTURE = dict.fromkeys([ITEM, ITEM_END, SEQUENCE_END, PIXEL_DATA], 0)
 _TOP_STRUCTURE = {**_STRUCTURE, **dict.fromkeys([*PIXEL_TAGS, EXTENDED_OFFSETS, EXTENDED_LENGTHS], 0)}
 _ISSUER = {**_STRUCTURE, 0x00400031: 1024, 0x00400032: 1024}
+_NO_TAGS: frozenset[int] = frozenset()
 _NEVER = 1 << 33  # greater than every tag
 _ELEMENTS, _ITEMS, _FRAGMENTS = range(3)
 
@@ -52,6 +51,16 @@ class PixelData:
     offset: int
     value_offset: int
     length: int | None
+
+
+class Wanted:
+    """Which values of the top level are kept, and up to how many octets; made once, used for every file."""
+
+    def __init__(self, caps: Mapping[int, int]) -> None:
+        self.caps = {**_TOP_STRUCTURE, **caps}
+        plain = [tag for tag, cap in caps.items() if cap >= PLAIN]
+        self.early = frozenset(tag for tag in plain if tag < SERIES_INSTANCE_UID)
+        self.late = frozenset(tag for tag in plain if tag > SERIES_INSTANCE_UID)
 
 
 class _Level:
@@ -83,7 +92,7 @@ class Walker:
     `routed` turns true when everything up to Series Instance UID has passed at the top level.
     """
 
-    def __init__(self, *, offset: int, limit: int | None, implicit: bool, big: bool, wanted: Mapping[int, int]) -> None:
+    def __init__(self, *, offset: int, limit: int | None, implicit: bool, big: bool, wanted: Wanted) -> None:
         self.values: dict[int, bytes] = {}
         self.issuer: dict[int, bytes] = {}
         self.pixels: PixelData | None = None
@@ -94,8 +103,8 @@ class Walker:
         self.routed = False
         self._base = offset  # place in the file of the first octet that has not been seen
         self._limit = UNBOUNDED if limit is None else limit
-        notable = {**_TOP_STRUCTURE, **wanted}
-        self._levels = [_Level(_ELEMENTS, self._limit, implicit=implicit, big=big, notable=notable)]
+        self._levels = [_Level(_ELEMENTS, self._limit, implicit=implicit, big=big, notable=wanted.caps)]
+        self._wanted = wanted
         self._depth = 0
         self._skip = 0
         self._sink: bytearray | None = None
@@ -151,16 +160,22 @@ class Walker:
 
     def _explicit(self, data: Buffer, at: int, end: int, level: _Level) -> int:
         unpack = (_EXPLICIT_BIG if level.big else _EXPLICIT).unpack_from
-        notable, mark, short = level.notable, self._mark(), _SHORT
+        notable, short, values = level.notable, _SHORT, self.values
+        mark, plain = self._mark(), self._plain()
         last = min(len(data), end) - 8
         while at <= last:
             group, number, vr, length = unpack(data, at)
             tag = group << 16 | number
+            # The usual case of a value to keep, in short: `_keep` says what else there is to check.
+            if tag in plain and vr in short and tag not in values and length <= PLAIN and at + length <= last:
+                values[tag] = bytes(data[at + 8 : at + 8 + length])
+                at += 8 + length
+                continue
             if vr not in short or tag in notable or tag > mark or group < 4:
                 after = self._notable(data, at, tag, vr, level)
                 if after < 0 or self._levels[-1] is not level:
                     return max(at, after)
-                at, mark = after, self._mark()
+                at, mark, plain = after, self._mark(), self._plain()
                 continue
             at += 8 + length
             if at > end:
@@ -184,6 +199,12 @@ class Walker:
                 raise self._overrun(level.end)
         return at
 
+    def _plain(self) -> frozenset[int]:
+        """Tags whose short values can be kept without further question at this place."""
+        if len(self._levels) > 1:
+            return _NO_TAGS
+        return self._wanted.late if self.routed else self._wanted.early
+
     def _mark(self) -> int:
         return SERIES_INSTANCE_UID if len(self._levels) == 1 and not self.routed else _NEVER
 
@@ -191,7 +212,7 @@ class Walker:
         """Handle an element that is more than a short value to step over; -1 asks for more data."""
         if tag >> 16 == 0xFFFE:
             return self._end_of_item(data, at, tag, level)
-        if tag >> 16 < 4:
+        if tag >> 16 in (0, 2):
             raise errors.MalformedInstance("The data set holds elements of a command or of file meta.")
         head, length = _length(data, at, vr, level)
         value = at + head

@@ -30,11 +30,13 @@ _IMAGE = (_SAMPLES, _PHOTOMETRIC, _FRAMES, _ROWS, _COLUMNS, _BITS)
 _LOCAL_ISSUER, _UNIVERSAL_ISSUER = 0x00400031, 0x00400032
 
 # How many octets of each value are kept; more than that is no identifier.
-_WANTED = {
-    **dict.fromkeys((*_TEXTS, _SERIES_NUMBER, _INSTANCE_NUMBER), 1024),
-    **dict.fromkeys(_IMAGE, 64),
-    **dict.fromkeys(_UIDS, 66),
-}
+_WANTED = elements.Wanted(
+    {
+        **dict.fromkeys((*_TEXTS, _SERIES_NUMBER, _INSTANCE_NUMBER), 1024),
+        **dict.fromkeys(_IMAGE, 64),
+        **dict.fromkeys(_UIDS, 66),
+    }
+)
 _COUNT = re.compile(rb" *\+?([0-9]{1,10})[ \0]*")
 
 
@@ -43,7 +45,8 @@ class Header:
     """What an exchange needs to know of an instance; texts are raw octets, None if absent.
 
     Offsets count from the first octet of the file; in a deflated data set pixels have none.
-    `pixel_short`: the native pixel data hold less than the image attributes promise.
+    `meta_differs`: file meta names another SOP class or instance than the data set, as anonymisers
+    leave it. `pixel_short`: the native pixel data hold less than the image attributes promise.
     """
 
     transfer_syntax_uid: str
@@ -68,6 +71,7 @@ class Header:
     samples_per_pixel: int | None
     number_of_frames: int | None
     photometric_interpretation: str | None
+    meta_differs: bool
     dataset_offset: int
     pixel_offset: int | None
     pixel_value_offset: int | None
@@ -90,6 +94,7 @@ class Scanner:
         self._walker: elements.Walker | None = None
         self._inflater: deflate.Inflater | None = None
         self._routed = False
+        self._uids: tuple[str, ...] = ()
 
     @property
     def routed(self) -> bool:
@@ -101,7 +106,8 @@ class Scanner:
         """What is known so far, once `routed`; complete after `finish`."""
         if self._walker is None or not self._routed:
             raise RuntimeError("the header was asked for before the instance is routed")
-        return _header(self._meta, self._walker, deflated=self._inflater is not None, size=self._seen)
+        located = None if self._inflater else self._walker.pixels
+        return _header(self._meta, self._walker, uids=self._uids, pixels=located, size=self._seen)
 
     def feed(self, chunk: bytes | memoryview) -> None:
         """Scan the next octets of the file."""
@@ -131,7 +137,8 @@ class Scanner:
         if self._inflater is not None:
             self._inflater.finish()
         self._walker.finish()
-        self._check_identity(self._walker)
+        if not self._routed:
+            self._check_identity(self._walker)
         return self.header
 
     def _open_data_set(self) -> elements.Walker:
@@ -150,27 +157,30 @@ class Scanner:
         return iter((chunk,)) if self._inflater is None else self._inflater.feed(bytes(chunk))
 
     def _check_identity(self, walker: elements.Walker) -> None:
-        """The UIDs are there and valid, and file meta tells of the same instance (PS3.10 Section 7.1)."""
-        sop_class, sop_instance, *_ = (filemeta.uid(walker.values.get(tag, b"")) for tag in _UIDS)
-        for tag, named in ((filemeta.CLASS, sop_class), (filemeta.INSTANCE, sop_instance)):
-            if tag in self._meta.values and filemeta.uid(self._meta.values[tag]) != named:
-                raise errors.MalformedInstance("File meta information and data set name different objects.")
-        if sop_class == filemeta.MEDIA_STORAGE_DIRECTORY:
+        """The UIDs are there and valid, and this is no directory (PS3.10 Section 8.6)."""
+        self._uids = tuple(filemeta.uid(walker.values.get(tag, b"")) for tag in _UIDS)
+        if self._uids[0] == filemeta.MEDIA_STORAGE_DIRECTORY:
             raise errors.UnsupportedClass
         self._routed = True
 
 
-def _header(meta: filemeta.FileMeta, walker: elements.Walker, *, deflated: bool, size: int) -> Header:
+def _header(
+    meta: filemeta.FileMeta,
+    walker: elements.Walker,
+    *,
+    uids: tuple[str, ...],
+    pixels: elements.PixelData | None,
+    size: int,
+) -> Header:
     values = walker.values
     image = _image(values, big=walker.big)
-    pixels = None if deflated else walker.pixels
     located, short = (None, False) if pixels is None else _locate(walker, pixels, image)
     return Header(
         transfer_syntax_uid=meta.syntax,
-        sop_class_uid=filemeta.uid(values[_SOP_CLASS]),
-        sop_instance_uid=filemeta.uid(values[_SOP_INSTANCE]),
-        study_instance_uid=filemeta.uid(values[_STUDY]),
-        series_instance_uid=filemeta.uid(values[_SERIES]),
+        sop_class_uid=uids[0],
+        sop_instance_uid=uids[1],
+        study_instance_uid=uids[2],
+        series_instance_uid=uids[3],
         specific_character_set=values.get(_CHARSET),
         patient_id=values.get(_ID),
         issuer_of_patient_id=values.get(_ISSUER),
@@ -188,6 +198,7 @@ def _header(meta: filemeta.FileMeta, walker: elements.Walker, *, deflated: bool,
         samples_per_pixel=image.samples_per_pixel,
         number_of_frames=image.number_of_frames,
         photometric_interpretation=image.photometric_interpretation,
+        meta_differs=_meta_differs(meta, values),
         dataset_offset=meta.dataset_offset,
         pixel_offset=pixels.offset if pixels else None,
         pixel_value_offset=pixels.value_offset if pixels else None,
@@ -196,6 +207,12 @@ def _header(meta: filemeta.FileMeta, walker: elements.Walker, *, deflated: bool,
         frames=located,
         size=size,
     )
+
+
+def _meta_differs(meta: filemeta.FileMeta, values: dict[int, bytes]) -> bool:
+    """PS3.10 Section 7.1 wants them alike; what counts for every reader of the object is the data set."""
+    pairs = ((filemeta.CLASS, _SOP_CLASS), (filemeta.INSTANCE, _SOP_INSTANCE))
+    return any(meta.values.get(named, b"").rstrip(b"\0 ") != values[tag].rstrip(b"\0 ") for named, tag in pairs)
 
 
 def _image(values: dict[int, bytes], *, big: bool) -> frames.Image:
