@@ -1,5 +1,12 @@
+import importlib
+
 from django.apps import AppConfig
 
 
 class ExchangeConfig(AppConfig):
     name = "exchange"
+
+    def ready(self) -> None:
+        """Register the deployment checks and make ours the current Celery application."""
+        importlib.import_module("exchange.checks")
+        importlib.import_module("exchange.celery")

@@ -14,13 +14,13 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import redis
 
-from exchange import unprivileged
+from exchange import refusals, unprivileged
 from exchange.refusals import StartError
 
 LONGEST_FOLDER = 80  # a socket's whole path must fit into sockaddr_un: 104 bytes on macOS, 108 on Linux
@@ -78,7 +78,7 @@ class Postgres:
 
     def prepare(self) -> None:
         """Make the cluster where there is none; raise StartError where there is a strange one."""
-        folder = make_private(self.data_dir)
+        folder = refusals.make_private(self.data_dir)
         self.make_password()
         for leftover in folder.glob("postgres.new-*"):
             shutil.rmtree(leftover)
@@ -91,7 +91,9 @@ class Postgres:
 
     def make_password(self) -> None:
         if not self.password_file.exists():
-            _write_private(make_private(self.data_dir) / self.password_file.name, secrets.token_urlsafe(32))
+            refusals.write_private(
+                refusals.make_private(self.data_dir) / self.password_file.name, secrets.token_urlsafe(32)
+            )
 
     def command(self) -> list[str]:
         """The foreground server, under the account that owns the cluster."""
@@ -102,15 +104,16 @@ class Postgres:
         account = unprivileged.owner_of(self.cluster)
         return [*account.prefix, str(postgres_bin() / "postgres"), "-D", str(self.cluster), *flags]
 
+    def is_ready(self) -> bool:
+        """Whether the database answers; our database is made in it at the first answer."""
+        try:
+            self._create_database()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def wait_ready(self, *, seconds: float = 60) -> None:
-        """Return once the database answers and holds our database; recovery after a crash is waited for."""
-        for _ in _until(seconds):
-            try:
-                self._create_database()
-            except psycopg.OperationalError:
-                continue
-            return
-        raise StartError(f"The embedded PostgreSQL did not answer within {seconds:g} seconds.")
+        _wait(self.is_ready, seconds=seconds, name="PostgreSQL")
 
     def _create_database(self) -> None:
         address = self.url.replace(f"/{DATABASE}?", "/postgres?", 1)
@@ -123,7 +126,7 @@ class Postgres:
         fresh = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.data_dir))
         account = unprivileged.find(fresh, program=postgres_bin() / "postgres")
         password = fresh / "password"
-        _write_private(password, self.password_file.read_text())
+        refusals.write_private(password, self.password_file.read_text())
         unprivileged.give(password, account)
         _initdb(fresh / "cluster", account=account, password=password, durable=self.durable)
         (fresh / "cluster").rename(self.cluster)
@@ -147,8 +150,8 @@ class Valkey:
         return f"redis+socket://{urllib.parse.quote(str(self.socket), safe='/')}"
 
     def prepare(self) -> None:
-        make_private(self.data_dir)
-        make_private(self.folder)
+        refusals.make_private(self.data_dir)
+        refusals.make_private(self.folder)
         _make_socket_folder(self.data_dir, "valkey")
         self.socket.unlink(missing_ok=True)
 
@@ -157,14 +160,14 @@ class Valkey:
         keeping = ("--dir", str(self.folder), "--appendonly", "yes", "--save", "", "--daemonize", "no")
         return [str(valkey_server()), *socket, *keeping, "--maxmemory-policy", "noeviction"]
 
+    def is_ready(self) -> bool:
+        try:
+            return bool(redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5).ping())
+        except redis.RedisError:
+            return False
+
     def wait_ready(self, *, seconds: float = 30) -> None:
-        for _ in _until(seconds):
-            try:
-                redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5).ping()
-            except redis.RedisError:
-                continue
-            return
-        raise StartError(f"The embedded Valkey did not answer within {seconds:g} seconds.")
+        _wait(self.is_ready, seconds=seconds, name="Valkey")
 
 
 def postgres_bin() -> Path:
@@ -190,15 +193,7 @@ def secret_key(data_dir: Path) -> str:
 
 def make_secret_key(data_dir: Path) -> None:
     if not secret_key(data_dir):
-        _write_private(make_private(data_dir) / "secret.key", secrets.token_urlsafe(48))
-
-
-def make_private(folder: Path) -> Path:
-    """Make a folder that only we may enter; one that exists keeps the mode its owner chose."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
-    return folder
+        refusals.write_private(refusals.make_private(data_dir) / "secret.key", secrets.token_urlsafe(48))
 
 
 def _initdb(cluster: Path, *, account: unprivileged.Account, password: Path, durable: bool) -> None:
@@ -251,7 +246,7 @@ def _make_socket_folder(data_dir: Path, name: str) -> Path:
     if elsewhere.is_file() and _is_private(Path(elsewhere.read_text()), owner=folder.stat().st_uid):
         return Path(elsewhere.read_text())
     short = Path(tempfile.mkdtemp(prefix="exchange-", dir=_short_folder()))
-    _write_private(elsewhere, str(short))
+    refusals.write_private(elsewhere, str(short))
     return short
 
 
@@ -269,16 +264,6 @@ def _short_folder() -> str:
     return run if run and len(run) < LONGEST_FOLDER - 20 and os.access(run, os.W_OK) else "/tmp"  # noqa: S108
 
 
-def _write_private(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
-
-
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
@@ -286,8 +271,9 @@ def _package(name: str) -> Path:
     return Path(spec.origin).parent
 
 
-def _until(seconds: float) -> Iterator[None]:
+def _wait(ready: Callable[[], bool], *, seconds: float, name: str) -> None:
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        yield
+    while not ready():
+        if time.monotonic() > end:
+            raise StartError(f"The embedded {name} did not answer within {seconds:g} seconds.")
         time.sleep(0.05)

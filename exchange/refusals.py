@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import time
-import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -59,24 +58,39 @@ def check_room(data_dir: Path, *, leave_free: int = LEAVE_FREE) -> None:
         )
 
 
-def check_keys(data_dir: Path, *, address: str, fingerprint: Callable[[], str]) -> None:
+def check_keys(data_dir: Path, *, fingerprint: Callable[[], str], are_ours: Callable[[str], bool]) -> None:
     """Refuse data whose keys are gone or strange: new keys beside old data would hide the loss.
 
-    The fingerprint of the first start lies beside the data. Keys are made by asking for it, so a missing key
-    folder is noticed before.
+    `fingerprint` makes keys where there are none, so it is asked at the first start only; its answer lies
+    beside the data. `are_ours` makes none.
     """
     known = data_dir / "keys.fingerprint"
     if not known.is_file():
-        known.write_text(fingerprint())
-        return
-    folder = urllib.parse.urlsplit(address)
-    if folder.scheme == "file" and not _holds_something(Path(urllib.parse.unquote(folder.path))):
+        write_private(known, fingerprint())
+    elif not are_ours(known.read_text()):
         raise StartError(
-            f"The keys that sealed the data in {data_dir} are not in {urllib.parse.unquote(folder.path)}:"
-            " restore that folder or set EXCHANGE_KEYS to where they are."
+            f"The keys that sealed the data in {data_dir} are not at EXCHANGE_KEYS:"
+            " restore the key folder, or set EXCHANGE_KEYS to where it is."
         )
-    if fingerprint() != known.read_text():
-        raise StartError(f"The keys at EXCHANGE_KEYS are not those the data in {data_dir} were sealed with.")
+
+
+def make_private(folder: Path) -> Path:
+    """Make a folder that only we may enter; one that exists keeps the mode its owner chose."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only we may read, whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
 
 
 def _locked(file: IO[str]) -> bool:
@@ -95,7 +109,3 @@ def _is_alive(pid: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _holds_something(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())

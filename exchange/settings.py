@@ -97,6 +97,8 @@ EXCHANGE_LEAVE_FREE_MB = env.int("EXCHANGE_LEAVE_FREE_MB", default=200)
 
 # What others must reach without importing it goes by dotted path: keys live in transfers.
 KEYS_FINGERPRINT = "transfers.keys.fingerprint"
+KEYS_CHECK = "transfers.keys.check_keys"
+STORAGE_PROBE = "transfers.vault.probe"
 PEPPER_PROVIDER = "transfers.keys.pepper"
 AUDIT_SEED_PROVIDER = "transfers.keys.audit_seed"
 AUDIT_CHECKPOINTS = "transfers.keys.AuditCheckpoints"
