@@ -6,7 +6,14 @@
 
 from transfers.access.acting import Act, delivery_for, transfer_for
 from transfers.access.links import Link, Verdict, principal_of_grant, resolve_link, verify_factor
-from transfers.access.seeing import Sight, ensure_still_open, sight, sights, visible_transfers
+from transfers.access.seeing import (
+    Sight,
+    ensure_still_open,
+    sight,
+    sights,
+    visible_transfers,
+    was_study_open,
+)
 from transfers.access.sending import (
     Destination,
     Recipient,
@@ -36,4 +43,5 @@ __all__ = [
     "transfer_for",
     "verify_factor",
     "visible_transfers",
+    "was_study_open",
 ]

@@ -48,9 +48,15 @@ _COLUMNS = """
 """
 
 
-def sights(who: Principal) -> list[Sight]:
-    """The union of the caller's open deliveries, newest first; of two deliveries of one transfer, the first."""
+def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
+    """The union of the caller's open deliveries, newest first; of two deliveries of one transfer, the first.
+
+    With a Study Instance UID, only those that hold this study: a caller may have ten thousand others.
+    """
     condition, parameters = _recipient_sql(who)
+    if study_instance_uid:
+        condition += " AND t.id IN (SELECT transfer_id FROM transfers_study WHERE study_instance_uid = %s)"
+        parameters.append(study_instance_uid)
     with connection.cursor() as cursor:
         cursor.execute(f"{_COLUMNS} AND {condition} ORDER BY t.available_at DESC, d.id", parameters)
         rows = cursor.fetchall()
@@ -73,9 +79,14 @@ def sight(who: Principal, transfer_id: UUID) -> Sight:
         row = cursor.fetchone()
     if row is not None:
         return _sight(row)
-    if _was_open(who, transfer_id):
+    if _over(who).filter(transfer_id=transfer_id).exists():
         raise errors.Gone
     raise errors.NotFound
+
+
+def was_study_open(who: Principal, study_instance_uid: str) -> bool:
+    """Whether the caller once saw a study in a transfer that is over and not yet purged."""
+    return _over(who).filter(transfer__studies__study_instance_uid=study_instance_uid).exists()
 
 
 def ensure_still_open(seen: Sight) -> None:
@@ -164,11 +175,9 @@ def _as_sender(who: Principal, transfer_id: UUID) -> Sight | None:
     )
 
 
-def _was_open(who: Principal, transfer_id: UUID) -> bool:
+def _over(who: Principal) -> QuerySet[Delivery]:
     over = Q(transfer__state__in=[State.CLOSED, State.PURGED]) | Q(transfer__available_until__lte=Now())
-    return Delivery.objects.filter(
-        recipient_q(who), over, transfer_id=transfer_id, was_open=True, transfer__available_at__isnull=False
-    ).exists()
+    return Delivery.objects.filter(recipient_q(who), over, was_open=True, transfer__available_at__isnull=False)
 
 
 def _sight(row: tuple[Any, ...]) -> Sight:  # Any: columns of _COLUMNS in order
