@@ -8,6 +8,7 @@ ExchangeError
 │   ├── Conflict               the state does not permit it
 │   ├── PreconditionFailed     If-Match names an older revision
 │   ├── BadRequest             the request cannot be understood
+│   │   ├── InvalidField       names the field, and what would be right
 │   │   └── MalformedMultipart
 │   ├── NotAcceptable          no representation the caller accepts
 │   ├── UnsupportedMediaType
@@ -67,6 +68,14 @@ class PreconditionFailed(Refused):
 
 class BadRequest(Refused):
     sentence = "The request cannot be understood."
+
+
+class InvalidField(BadRequest):
+    sentence = "A value is not valid."
+
+    def __init__(self, field: str, sentence: str) -> None:
+        self.field = field
+        super().__init__(sentence)
 
 
 class MalformedMultipart(BadRequest):
