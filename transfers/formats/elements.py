@@ -183,16 +183,22 @@ class Walker:
         return at
 
     def _implicit(self, data: Buffer, at: int, end: int, level: _Level) -> int:
-        unpack, notable, mark, sequences = _IMPLICIT.unpack_from, level.notable, self._mark(), _SEQUENCES
+        unpack, sequences = _IMPLICIT.unpack_from, _SEQUENCES
+        notable, values = level.notable, self.values
+        mark, plain = self._mark(), self._plain()
         last = min(len(data), end) - 8
         while at <= last:
             group, number, length = unpack(data, at)
             tag = group << 16 | number
+            if tag in plain and tag not in values and length <= PLAIN and at + length <= last:
+                values[tag] = bytes(data[at + 8 : at + 8 + length])
+                at += 8 + length
+                continue
             if length == UNDEFINED or tag in sequences or tag in notable or tag > mark or group < 4:
                 after = self._notable(data, at, tag, b"", level)
                 if after < 0 or self._levels[-1] is not level:
                     return max(at, after)
-                at, mark = after, self._mark()
+                at, mark, plain = after, self._mark(), self._plain()
                 continue
             at += 8 + length
             if at > end:
