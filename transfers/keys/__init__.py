@@ -23,9 +23,10 @@ from django.conf import settings
 
 from transfers import errors
 from transfers.formats import envelope
+from transfers.keys.checkpoints import AuditCheckpoints
 from transfers.keys.folder import Destruction, Folder, Provider
 
-__all__ = ["DayKey", "DayKeyName", "Destruction", "Provider"]
+__all__ = ["AuditCheckpoints", "DayKey", "DayKeyName", "Destruction", "Provider"]
 
 _DAY_KEY_ID = re.compile(r"(\d{4}-\d{2}-\d{2})-[0-9a-f]{16}")
 # Which key a day has, by (EXCHANGE_KEYS, day); whether it still is there is asked at every use.
@@ -199,11 +200,7 @@ def _read_day_key(day_key_id: str) -> DayKey:
 
 
 def _outcomes(day_key_id: str) -> list[Any]:  # Any: "begun" or a Destruction, as read from JSON
-    return [
-        line["outcome"]
-        for line in read_destructions()
-        if line.get("day_key") == day_key_id and "outcome" in line
-    ]
+    return [line["outcome"] for line in read_destructions() if line.get("day_key") == day_key_id and "outcome" in line]
 
 
 def _lasting(name: str) -> bytes:

@@ -21,7 +21,8 @@ Destruction = Literal["verified", "best effort", "scheduled"]
 _MAGIC: Final = "waystation key 1"
 _SUFFIX: Final = ".key"
 _ASIDE: Final = ".new-"
-_JOURNAL: Final = "destructions.jsonl"
+DESTRUCTIONS: Final = "destructions"
+_TAIL: Final = 64 << 10
 
 
 class Provider(Protocol):
@@ -39,11 +40,11 @@ class Provider(Protocol):
     def destroy(self, name: str) -> Destruction:
         """Destroy the key and say how surely; LookupError if it is not there."""
 
-    def append_line(self, line: str) -> None:
-        """Add a line to the destruction journal, durably."""
+    def append_line(self, line: str, *, journal: str = DESTRUCTIONS) -> None:
+        """Add a line to a journal, durably."""
 
-    def lines(self) -> list[str]:
-        """Return the lines of the destruction journal."""
+    def lines(self, *, journal: str = DESTRUCTIONS) -> list[str]:
+        """Return the lines of a journal, oldest first."""
 
 
 class Folder:
@@ -97,23 +98,28 @@ class Folder:
                 raise errors.KeyUnavailable("A key file is still there after it was removed.")
         return "best effort"
 
-    def append_line(self, line: str) -> None:
+    def append_line(self, line: str, *, journal: str = DESTRUCTIONS) -> None:
         with _reachable(), self._locked():
-            fd = os.open(self._path / _JOURNAL, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self._journal(journal), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "r+b", buffering=0) as file:
-                file.seek(_whole_lines(file.read()))
+                start = max(0, file.seek(0, os.SEEK_END) - _TAIL)
+                file.seek(start)
+                file.seek(start + _whole_lines(file.read()))
                 file.truncate()  # what a crash left of a line was never acknowledged
                 file.write(line.encode() + b"\n")
                 os.fsync(fd)
             _sync_folder(self._path)
 
-    def lines(self) -> list[str]:
+    def lines(self, *, journal: str = DESTRUCTIONS) -> list[str]:
         with _reachable():
             try:
-                written = (self._path / _JOURNAL).read_bytes()
+                written = self._journal(journal).read_bytes()
             except FileNotFoundError:
                 return []
         return written[: _whole_lines(written)].decode().splitlines()
+
+    def _journal(self, name: str) -> Path:
+        return self._path / f"{name}.jsonl"
 
     def _file(self, name: str) -> Path:
         return self._path / (name + _SUFFIX)
@@ -166,9 +172,7 @@ class Folder:
 
     def _require_private(self) -> None:
         if stat.S_IMODE(self._path.stat().st_mode) & 0o077:
-            raise errors.KeyUnavailable(
-                "The key folder is open to others: chmod 700 the folder of EXCHANGE_KEYS."
-            )
+            raise errors.KeyUnavailable("The key folder is open to others: chmod 700 the folder of EXCHANGE_KEYS.")
 
 
 @contextmanager

@@ -180,6 +180,11 @@ def release(name: str) -> None:
     store().release(name)
 
 
+def cut_off(name: str, length: int) -> None:
+    """Drop what a cut push left beyond the last byte that was committed."""
+    store().cut_off(name, length)
+
+
 def abort(name: str, upload_id: str = "") -> None:
     """End unfinished uploads of an object: the one with this id, or all of them."""
     store().abort(name, upload_id)

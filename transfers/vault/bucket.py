@@ -77,6 +77,9 @@ class Bucket:
     def release(self, name: str) -> None:
         self._move(self._key(name, quarantined=True), self._key(name))
 
+    def cut_off(self, name: str, length: int) -> None:
+        """Nothing to do: an object is complete when it is first acknowledged."""
+
     def abort(self, name: str, upload_id: str) -> None:
         key = self._key(name)
         with translated():

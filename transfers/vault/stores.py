@@ -63,6 +63,9 @@ class Store(Protocol):
 
     def release(self, name: str) -> None: ...
 
+    def cut_off(self, name: str, length: int) -> None:
+        """Drop what lies beyond this length; nothing happens to an object that is not longer or not there."""
+
     def abort(self, name: str, upload_id: str) -> None: ...
 
     def ensure_room(self) -> None: ...
