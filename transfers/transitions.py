@@ -49,6 +49,8 @@ def apply(
         if row is None:
             raise _refusal(transfer_id, event, revision)
         sender_id, step = row
+        if step.state not in lifecycle.GATHERING:
+            _stop_gathering(transfer_id)
         audit.record(
             who,
             f"transfer.{event.replace(' ', '-')}",
@@ -105,6 +107,12 @@ def _update(
         )
         row = cursor.fetchone()
     return (row[0], target) if row else None
+
+
+def _stop_gathering(transfer_id: UUID) -> None:
+    """From here on the same study is another transfer, or a follow-up of this one."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM transfers_intake WHERE transfer_id = %s", [transfer_id])
 
 
 def _refusal(transfer_id: UUID, event: Event, revision: int | None) -> errors.Refused:

@@ -1,0 +1,28 @@
+"""Receiving: every door that takes instances enters here.
+
+A push is a row of parts. Of each part the header is scanned first, which says to which transfer it belongs; then
+it is hashed and sealed into that transfer's pack as it arrives. One sync and one short transaction a transfer
+end the push, and only then is anything called stored (architecture: the commit protocol).
+"""
+
+from transfers.receiving.finalising import discard_packs, finalise_quiet
+from transfers.receiving.intake import Birth, create_transfer
+from transfers.receiving.outcome import Failed, Outcome, Stored
+from transfers.receiving.push import Push, open_push
+from transfers.receiving.quota import usage
+from transfers.receiving.reception import Reception, receive
+
+__all__ = [
+    "Birth",
+    "Failed",
+    "Outcome",
+    "Push",
+    "Reception",
+    "Stored",
+    "create_transfer",
+    "discard_packs",
+    "finalise_quiet",
+    "open_push",
+    "receive",
+    "usage",
+]

@@ -1,0 +1,217 @@
+"""Which transfer a study goes into: the one that is gathering it, or a new one."""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+
+from accounts import audit
+from accounts.principals import Principal
+from transfers import errors, transitions
+from transfers.access import Destination
+from transfers.keys import opened
+from transfers.keys.opened import TransferKey, WrappedKey
+from transfers.models import Transfer
+from transfers.receiving import quota
+from transfers.rules.lifecycle import BIRTHS, GATHERING, Access, Event
+
+# Crockford's alphabet: nothing that is misheard or misread on the phone.
+_SPEAKABLE: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+DRAFT_IDLE_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A transfer to push into, with its key opened."""
+
+    transfer_id: UUID
+    sender_id: int
+    key: TransferKey
+    is_urgent: bool = False
+
+
+_GATHERING_SQL = """
+    SELECT t.id, t.sender_id, t.wrapped_key, t.day_key_id, t.urgency
+      FROM transfers_intake i JOIN transfers_transfer t ON t.id = i.transfer_id
+     WHERE i.sender_id = %s AND i.address = %s AND i.study_instance_uid = %s
+       AND t.state = ANY(%s) AND (t.available_until > now() OR t.state = 'draft') AND t.wrapped_key IS NOT NULL
+"""
+_BY_ID_SQL = """
+    SELECT t.id, t.sender_id, t.wrapped_key, t.day_key_id, t.urgency
+      FROM transfers_transfer t
+     WHERE t.id = %s AND t.state = ANY(%s) AND t.wrapped_key IS NOT NULL
+"""
+_GATHERING = [str(state) for state in GATHERING]
+
+
+def find_or_create(who: Principal, destination: Destination, *, study_instance_uid: str) -> Birth:
+    """The transfer that takes this study now.
+
+    Two pushes that meet here agree on one transfer: the Intake row is unique, and who comes second reads it.
+    """
+    if destination.transfer_id is not None:
+        found = _fetch(_BY_ID_SQL, [destination.transfer_id, _GATHERING])
+        if found is None:
+            raise errors.Conflict("This transfer takes no more instances.")
+        return found
+    parameters = [destination.sender_id, destination.address, study_instance_uid, _GATHERING]
+    for _attempt in range(5):
+        if (found := _fetch(_GATHERING_SQL, parameters)) is not None:
+            return found
+        created = create_transfer(who, destination, study_instance_uid=study_instance_uid)
+        if created is not None:
+            return created
+    raise errors.Busy("This study is being received and closed at the same moment. Send it again.")
+
+
+def create_transfer(who: Principal, destination: Destination, *, study_instance_uid: str = "") -> Birth | None:
+    """A new transfer for a push, with its delivery and its Intake row; None where another was quicker."""
+    quota.ensure_room_for_transfer(destination.sender_id)
+    transfer_id = uuid.uuid4()
+    try:
+        with transaction.atomic():
+            _retire_intake(destination, study_instance_uid)
+            birth = _insert(who, destination, transfer_id, study_instance_uid)
+            _insert_intake(destination, transfer_id, study_instance_uid)
+    except IntegrityError:
+        return None
+    return birth
+
+
+def database_now() -> datetime:
+    """The clock that decides: the database's."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def speakable_reference() -> str:
+    """Forty random bits as eight characters, such as 7K3M-92QD."""
+    characters = "".join(secrets.choice(_SPEAKABLE) for _ in range(8))
+    return f"{characters[:4]}-{characters[4:]}"
+
+
+def _insert(who: Principal, destination: Destination, transfer_id: UUID, study_instance_uid: str) -> Birth:
+    event = Event.CREATE if destination.is_draft else Event.PUSH_TO_ADDRESS
+    step = BIRTHS[event]
+    follows = None if destination.is_draft else _available_before(destination, study_instance_uid)
+    now = database_now()
+    until = now + destination.retention
+    purge_at = until + destination.grace
+    key, wrapped = opened.new(
+        organization=str(destination.sender_id), transfer=str(transfer_id), purge_day=purge_at.astimezone(UTC).date()
+    )
+    Transfer.objects.create(
+        id=transfer_id,
+        reference=speakable_reference(),
+        sender_id=destination.sender_id,
+        sender_department_id=destination.sender_department_id,
+        sender_user_id=who.user_id,
+        principal=who.ident,
+        on_behalf_of=who.on_behalf_of,
+        state=step.state,
+        state_changed_at=now,
+        follows_id=follows,
+        wrapped_key=wrapped.wrapped,
+        day_key_id=wrapped.day_key_id,
+        created_at=now,
+        sent_at=None if destination.is_draft else now,
+        quiet_until=now + destination.quiet_cut,
+        available_until=until,
+        grace=destination.grace,
+        purge_at=purge_at,
+        close_when_fulfilled=destination.close_when_fulfilled,
+    )
+    _insert_delivery(destination, transfer_id)
+    audit.record(
+        who,
+        f"transfer.{event.replace(' ', '-')}",
+        organization_id=destination.sender_id,
+        subject=f"transfer:{transfer_id}",
+        detail={"state": step.state, "address": destination.address},
+    )
+    return Birth(transfer_id=transfer_id, sender_id=destination.sender_id, key=key)
+
+
+def _insert_delivery(destination: Destination, transfer_id: UUID) -> None:
+    recipient = destination.recipient
+    if recipient is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO transfers_delivery (transfer_id, organization_id, department_id, access, notice, progress,
+                                            was_open, proven_by, created_at)
+            VALUES (%s, %s, %s, %s, 'pending', 'none', false, '', now()) RETURNING id
+            """,
+            [transfer_id, recipient.organization_id, recipient.department_id, recipient.access],
+        )
+        delivery_id = cursor.fetchone()[0]
+    if recipient.access == Access.WAITING:
+        transitions.enqueue("delivery.waiting", str(delivery_id))
+
+
+def _insert_intake(destination: Destination, transfer_id: UUID, study_instance_uid: str) -> None:
+    if not study_instance_uid:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO transfers_intake (sender_id, address, study_instance_uid, transfer_id)
+            VALUES (%s, %s, %s, %s)
+            """,
+            [destination.sender_id, destination.address, study_instance_uid, transfer_id],
+        )
+
+
+def _retire_intake(destination: Destination, study_instance_uid: str) -> None:
+    """Remove the row of a transfer that gathers no more; one that does stays, and the insertion then fails."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM transfers_intake i USING transfers_transfer t
+             WHERE t.id = i.transfer_id AND i.sender_id = %s AND i.address = %s AND i.study_instance_uid = %s
+               AND (t.state <> ALL(%s) OR (t.available_until <= now() AND t.state <> 'draft')
+                    OR t.wrapped_key IS NULL)
+            """,
+            [destination.sender_id, destination.address, study_instance_uid, _GATHERING],
+        )
+
+
+def _available_before(destination: Destination, study_instance_uid: str) -> UUID | None:
+    """The newest available transfer of this study from this sender to this recipient: it will be followed."""
+    recipient = destination.recipient
+    assert recipient is not None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT t.id FROM transfers_study s
+              JOIN transfers_transfer t ON t.id = s.transfer_id
+              JOIN transfers_delivery d ON d.transfer_id = t.id
+             WHERE s.study_instance_uid = %s AND t.sender_id = %s AND t.state = 'available'
+               AND t.available_until > now() AND d.organization_id = %s
+               AND d.department_id IS NOT DISTINCT FROM %s AND d.access <> 'revoked'
+             ORDER BY t.available_at DESC LIMIT 1
+            """,
+            [study_instance_uid, destination.sender_id, recipient.organization_id, recipient.department_id],
+        )
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def _fetch(statement: str, parameters: list[object]) -> Birth | None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)  # type: ignore[arg-type]  # lists become PostgreSQL arrays
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    transfer_id, sender_id, wrapped, day_key_id, urgency = row
+    key = opened.open_wrapped(
+        WrappedKey(bytes(wrapped), day_key_id), organization=str(sender_id), transfer=str(transfer_id)
+    )
+    return Birth(transfer_id, sender_id, key, is_urgent=urgency == "urgent")

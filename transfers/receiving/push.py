@@ -1,0 +1,113 @@
+"""One push into one transfer: its lease, its pack, and the instances that wait for the commit."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from accounts.principals import Principal
+from transfers import errors, vault
+from transfers.formats import part10
+from transfers.receiving.intake import Birth
+from transfers.vault import PackWriter, Stretch
+
+RUNNING_LIMIT: Final = 16
+WAIT_SECONDS: Final = 30
+LEASE_SECONDS: Final = 120
+_HEARTBEAT_SECONDS: Final = 10
+_POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Sealed but not yet acknowledged."""
+
+    header: part10.Header
+    stretch: Stretch
+    sha256: bytes
+    crc32: int
+    tail_crc32: int | None
+
+
+@dataclass(slots=True)
+class Push:
+    """What is being received for one transfer; `staged` becomes rows at the commit."""
+
+    birth: Birth
+    lease_id: int
+    pack_id: int
+    writer: PackWriter
+    staged: list[Staged]
+    byte_count: int = 0
+    beaten_at: float = 0.0
+
+    def beat(self, more: int) -> None:
+        """Count bytes, and tell every ten seconds that this push is alive."""
+        self.byte_count += more
+        now = time.monotonic()
+        if now - self.beaten_at < _HEARTBEAT_SECONDS:
+            return
+        self.beaten_at = now
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE transfers_lease SET heartbeat_at = clock_timestamp(), byte_count = %s WHERE id = %s",
+                [self.byte_count, self.lease_id],
+            )
+
+
+def open_push(who: Principal, birth: Birth, *, is_first: bool = True) -> Push:
+    """Take a lease and write down the pack before its first byte.
+
+    A credential has 16 pushes running; one more waits up to 30 s and then gets Busy. Only the first push of a
+    request is counted against that.
+    """
+    name = vault.new_name()
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (row := _insert(who, birth.transfer_id, name, limit=RUNNING_LIMIT if is_first else None)) is None:
+        if time.monotonic() > deadline:
+            raise errors.Busy
+        time.sleep(_POLL_SECONDS)
+    lease_id, pack_id = row
+    writer = vault.open_pack(name, key=birth.key.packs, aad_prefix=aad_prefix(birth.sender_id, birth.transfer_id, name))
+    return Push(birth, lease_id, pack_id, writer, staged=[], beaten_at=time.monotonic())
+
+
+def aad_prefix(sender_id: int, transfer_id: UUID, name: str) -> tuple[bytes, bytes, bytes]:
+    """What binds the streams of a pack to their place (docs/envelope.md Section 3)."""
+    return str(sender_id).encode(), str(transfer_id).encode(), name.encode()
+
+
+def drop(push: Push) -> None:
+    """Give a push up: nothing of it was promised."""
+    push.writer.close()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM transfers_lease WHERE id = %s", [push.lease_id])
+
+
+def _insert(who: Principal, transfer_id: UUID, name: str, *, limit: int | None) -> tuple[int, int] | None:
+    # The row only lets a sweep find what a cut push left behind, so it need not outlive a power cut: an object
+    # without a row is quarantined. Hence no sync for it.
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)),
+            lease AS (
+                INSERT INTO transfers_lease (transfer_id, kind, principal, byte_count, started_at, heartbeat_at)
+                SELECT %(transfer)s, 'push', %(who)s, 0, now(), now() FROM quick
+                 WHERE %(limit)s::int IS NULL OR %(limit)s > (
+                       SELECT count(*) FROM transfers_lease
+                        WHERE principal = %(who)s AND kind = 'push'
+                          AND heartbeat_at > now() - make_interval(secs => %(alive)s))
+                RETURNING id),
+            pack AS (
+                INSERT INTO transfers_pack (name, transfer_id, envelope_version, upload_id, committed_length,
+                                            is_open, created_at)
+                SELECT %(name)s, %(transfer)s, 1, '', 0, true, now() FROM lease RETURNING id)
+            SELECT lease.id, pack.id FROM lease, pack
+            """,
+            {"transfer": transfer_id, "who": who.ident, "limit": limit, "alive": LEASE_SECONDS, "name": name},
+        )
+        row = cursor.fetchone()
+    return (row[0], row[1]) if row else None

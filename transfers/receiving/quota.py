@@ -1,0 +1,104 @@
+"""What an organisation may hold at once: bytes, instances and open transfers.
+
+The sums are kept for two seconds a process, so a limit may be passed by what arrives in that time, and is then
+closed. An urgent transfer has ten per cent of headroom.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+
+from transfers import errors, transitions
+
+HEADROOM_PERCENT: Final = 10
+WARN_AT: Final = (95, 80)
+_FRESH_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What is held of what may be held; `warned` is the last percentage its administrators were told."""
+
+    bytes: int
+    instances: int
+    open_transfers: int
+    max_bytes: int
+    max_instances: int
+    max_open_transfers: int
+    warned: int
+
+    @property
+    def percent(self) -> int:
+        return max(
+            100 * self.bytes // max(self.max_bytes, 1),
+            100 * self.instances // max(self.max_instances, 1),
+            100 * self.open_transfers // max(self.max_open_transfers, 1),
+        )
+
+
+_cache: dict[int, tuple[float, Usage]] = {}
+
+
+def usage(organization_id: int) -> Usage:
+    """What an organisation holds now."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(t.stored_bytes), 0)::bigint, coalesce(sum(t.instance_count), 0)::bigint,
+                   count(t.id), o.max_bytes, o.max_instances, o.max_open_transfers, o.quota_warned
+              FROM accounts_organization o
+              LEFT JOIN transfers_transfer t ON t.sender_id = o.id AND t.wrapped_key IS NOT NULL
+             WHERE o.id = %s GROUP BY o.id
+            """,
+            [organization_id],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise errors.NotFound
+    return Usage(*row)
+
+
+def ensure_room_for(organization_id: int, *, bytes_more: int, instances_more: int = 1, urgent: bool = False) -> None:
+    """Raise QuotaExceeded where this would pass a limit."""
+    now = _recent(organization_id)
+    share = 100 + (HEADROOM_PERCENT if urgent else 0)
+    if now.bytes + bytes_more > now.max_bytes * share // 100:
+        raise errors.QuotaExceeded(
+            "Your organisation's storage limit is reached. Withdraw a transfer or ask for a higher limit."
+        )
+    if now.instances + instances_more > now.max_instances * share // 100:
+        raise errors.QuotaExceeded("Your organisation's limit of instances is reached. Ask for a higher limit.")
+
+
+def ensure_room_for_transfer(organization_id: int, *, urgent: bool = False) -> None:
+    """Raise QuotaExceeded where one more open transfer would pass the limit."""
+    now = _recent(organization_id)
+    share = 100 + (HEADROOM_PERCENT if urgent else 0)
+    if now.open_transfers + 1 > now.max_open_transfers * share // 100:
+        raise errors.QuotaExceeded("Your organisation has too many open transfers. Withdraw some, or ask for more.")
+
+
+def warn_when_near(organization_id: int) -> None:
+    """Write one job when 80 or 95 per cent are passed; fall silent again below 80."""
+    now = _recent(organization_id)
+    level = next((at for at in WARN_AT if now.percent >= at), 0)
+    if level == now.warned:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE accounts_organization SET quota_warned = %s WHERE id = %s AND quota_warned = %s",
+            [level, organization_id, now.warned],
+        )
+        if cursor.rowcount and level > now.warned:
+            transitions.enqueue(f"quota.{level}", str(organization_id))
+    _cache.pop(organization_id, None)
+
+
+def _recent(organization_id: int) -> Usage:
+    at, found = _cache.get(organization_id, (0.0, None))
+    if found is None or time.monotonic() - at > _FRESH_SECONDS:
+        found = usage(organization_id)
+        _cache[organization_id] = (time.monotonic(), found)
+    return found
