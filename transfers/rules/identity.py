@@ -1,0 +1,87 @@
+"""Whose study it is and which request it answers: identifiers with the issuer that makes them unique.
+
+An identifier without issuer belongs to the sending organisation's own domain: two hospitals' "4711" are two people.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+PATIENT_ID: Final = "00100020"
+ISSUER_OF_PATIENT_ID: Final = "00100021"
+ISSUER_OF_PATIENT_ID_QUALIFIERS: Final = "00100024"
+ACCESSION_NUMBER: Final = "00080050"
+ISSUER_OF_ACCESSION_NUMBER: Final = "00080051"
+LOCAL_NAMESPACE_ENTITY_ID: Final = "00400031"
+UNIVERSAL_ENTITY_ID: Final = "00400032"
+
+Record = Mapping[str, Any]  # Any: one data set of the DICOM JSON Model (PS3.18 Annex F)
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The issuers that an organisation's identifiers have when they name none."""
+
+    patient: str
+    accession: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Patient and request of one study; empty where the study does not say."""
+
+    patient_id: str
+    issuer: str
+    accession: str
+    accession_issuer: str
+
+
+def domains(*, address: str, oid: str = "", patient_id_issuer: str = "", accession_issuer: str = "") -> Domains:
+    """Return an organisation's default issuers: what it says, else its OID, else its address here."""
+    own = oid or address
+    return Domains(patient=patient_id_issuer or own, accession=accession_issuer or own)
+
+
+def of_study(record: Record, *, default: Domains) -> Identity:
+    """Read patient and request from a study's DICOM JSON record.
+
+    The issuer's short name comes before its universal id, for that is what the default is too.
+
+    References: PS3.3 Section C.7.1.1 and Table 10-18 (patient), Table 10-17 (accession number).
+    """
+    return Identity(
+        patient_id=_text(record, PATIENT_ID),
+        issuer=(
+            _text(record, ISSUER_OF_PATIENT_ID)
+            or _text(_item(record, ISSUER_OF_PATIENT_ID_QUALIFIERS), UNIVERSAL_ENTITY_ID)
+            or default.patient
+        ),
+        accession=_text(record, ACCESSION_NUMBER),
+        accession_issuer=(
+            _text(_item(record, ISSUER_OF_ACCESSION_NUMBER), LOCAL_NAMESPACE_ENTITY_ID)
+            or _text(_item(record, ISSUER_OF_ACCESSION_NUMBER), UNIVERSAL_ENTITY_ID)
+            or default.accession
+        ),
+    )
+
+
+def patient_parts(identity: Identity) -> tuple[str, ...] | None:
+    """Return what the patient's look-up hash is made of, None where there is no patient ID."""
+    return ("patient", identity.patient_id, identity.issuer) if identity.patient_id else None
+
+
+def accession_parts(identity: Identity) -> tuple[str, ...] | None:
+    """Return what the request's look-up hash is made of, None where there is no accession number."""
+    return ("accession", identity.accession, identity.accession_issuer) if identity.accession else None
+
+
+def _text(record: Record, tag: str) -> str:
+    # Any: the JSON of an element's values
+    values: Sequence[Any] = record.get(tag, {}).get("Value") or ()
+    return str(values[0]).strip() if values and values[0] is not None else ""
+
+
+def _item(record: Record, tag: str) -> Record:
+    # Any: the JSON of a sequence's items
+    items: Sequence[Any] = record.get(tag, {}).get("Value") or ()
+    return items[0] if items and isinstance(items[0], Mapping) else {}
