@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import environ
 
-from exchange import embedded
+from exchange import embedded, mail
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -80,6 +80,19 @@ IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("C
 CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())
 EXCHANGE_KEYS = env.str("EXCHANGE_KEYS", default=(DATA_DIR / "keys").as_uri())
+
+# file:///dir writes one file a mail; smtp://, smtp+tls:// (STARTTLS), smtps://, console:
+_MAIL = mail.transport(env.str("EMAIL_URL", default=(DATA_DIR / "mail").as_uri()))
+EMAIL_BACKEND, EMAIL_FILE_PATH = _MAIL.backend, _MAIL.folder
+EMAIL_HOST, EMAIL_PORT = _MAIL.host, _MAIL.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _MAIL.user, _MAIL.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL.starts_tls, _MAIL.is_tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default=f"waystation@{PUBLIC_HOST}")
+# Who is told when the exchange itself needs a person: a braked purge, a full quota.
+OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", default="")
+# How often what is quiet, lapsed or due for purging is looked for; access closes by the clock, not by this.
+EXCHANGE_SWEEP_SECONDS = env.int("EXCHANGE_SWEEP_SECONDS", default=5)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

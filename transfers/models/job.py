@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from accounts.models import Organization
 from transfers.models.delivery import Delivery
 from transfers.models.transfer import Transfer
 
@@ -48,15 +49,16 @@ class Job(models.Model):
 class Notification(models.Model):
     """One message for one reader about one event; its Message-ID is made once, so a repeat is recognisable.
 
-    `audience` is recipient, sender or desk. Exactly one of delivery and transfer-only audiences applies.
+    `audience` is recipient, sender or desk; admin (of an organisation) and operator where no transfer is meant.
     """
 
-    transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="notifications")
+    transfer = models.ForeignKey(Transfer, models.CASCADE, null=True, related_name="notifications")
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, related_name="notifications")
     delivery = models.ForeignKey(Delivery, models.CASCADE, null=True, related_name="notifications")
     event = models.CharField(max_length=40)
     audience = models.CharField(max_length=10)
     message_id = models.CharField(max_length=120, unique=True)
-    state = models.CharField(max_length=8, default="pending")  # pending, sent, failed
+    state = models.CharField(max_length=8, default="pending")  # pending, sent, failed, dropped
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True)
     # What only the mail itself may say (a link's secret), sealed until it is sent.
@@ -67,7 +69,7 @@ class Notification(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["transfer", "delivery", "event", "audience"],
+                fields=["transfer", "organization", "delivery", "event", "audience"],
                 name="notification_once",
                 nulls_distinct=False,
             )
