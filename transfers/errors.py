@@ -27,7 +27,10 @@ ExchangeError
     ├── StorageUnavailable
     ├── StorageFull
     ├── KeyUnavailable
+    ├── SandboxUnavailable     no process in which untrusted data may be read
+    ├── ScannerUnavailable     the malware scanner that was asked for does not answer
     └── Busy
+SandboxKilled                  what was read killed, stalled or overfilled the process that read it
 Integrity                      stored bytes are not what was sealed; never answered as data
 """
 
@@ -158,8 +161,20 @@ class KeyUnavailable(Unavailable):
     sentence = "A key cannot be read. Tell the operator of this exchange."
 
 
+class SandboxUnavailable(Unavailable):
+    sentence = "The process that reads objects cannot be started. Tell the operator of this exchange."
+
+
+class ScannerUnavailable(Unavailable):
+    sentence = "The malware scanner does not answer. Nothing was lost; it is tried again."
+
+
 class Busy(Unavailable):
     sentence = "Too many pushes are running for this key. Try again shortly."
+
+
+class SandboxKilled(ExchangeError):
+    sentence = "The object could not be read within bounds."
 
 
 class Integrity(ExchangeError):
