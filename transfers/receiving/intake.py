@@ -1,10 +1,8 @@
 """Which transfer a study goes into: the one that is gathering it, or a new one."""
 
-import secrets
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -17,11 +15,8 @@ from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Transfer
 from transfers.receiving import quota
+from transfers.rules import reference, retention
 from transfers.rules.lifecycle import BIRTHS, GATHERING, Access, Event
-
-# Crockford's alphabet: nothing that is misheard or misread on the phone.
-_SPEAKABLE: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-DRAFT_IDLE_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +85,19 @@ def database_now() -> datetime:
     return now
 
 
-def speakable_reference() -> str:
-    """Forty random bits as eight characters, such as 7K3M-92QD."""
-    characters = "".join(secrets.choice(_SPEAKABLE) for _ in range(8))
-    return f"{characters[:4]}-{characters[4:]}"
-
-
 def _insert(who: Principal, destination: Destination, transfer_id: UUID, study_instance_uid: str) -> Birth:
     event = Event.CREATE if destination.is_draft else Event.PUSH_TO_ADDRESS
     step = BIRTHS[event]
     follows = None if destination.is_draft else _available_before(destination, study_instance_uid)
     now = database_now()
     until = now + destination.retention
-    purge_at = until + destination.grace
+    purge_at = retention.purge_at(until, grace=destination.grace)
     key, wrapped = opened.new(
-        organization=str(destination.sender_id), transfer=str(transfer_id), purge_day=purge_at.astimezone(UTC).date()
+        organization=str(destination.sender_id), transfer=str(transfer_id), purge_day=retention.purge_day(purge_at)
     )
     Transfer.objects.create(
         id=transfer_id,
-        reference=speakable_reference(),
+        reference=reference.new(),
         sender_id=destination.sender_id,
         sender_department_id=destination.sender_department_id,
         sender_user_id=who.user_id,

@@ -136,7 +136,10 @@ class Reception:
         key = "" if self._destination.transfer_id else study
         if (open_one := self._pushes.get(key)) is not None:
             quota.ensure_room_for(
-                self._destination.sender_id, bytes_more=open_one.byte_count, instances_more=len(open_one.staged) + 1
+                self._destination.sender_id,
+                bytes_more=open_one.byte_count,
+                instances_more=len(open_one.staged) + 1,
+                urgent=open_one.birth.is_urgent,
             )
             return open_one
         if len(self._pushes) >= MAX_OPEN:

@@ -1,0 +1,55 @@
+"""Limits close before harm is done, and are told before they close."""
+
+import pytest
+
+from accounts.models import Organization
+from tests.factories import make_ct, make_uid
+from tests.transfers.receiving.conftest import Push
+from transfers import errors
+from transfers.models import Job, Transfer
+from transfers.receiving import quota
+
+
+@pytest.fixture(autouse=True)
+def forget_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "_FRESH_SECONDS", -1.0)
+
+
+def test_bytes_are_limited(push: Push, sender: Organization) -> None:
+    push([make_ct()])
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=100)
+    outcome = push([make_ct()])
+    assert isinstance(outcome.failed[0].error, errors.QuotaExceeded)
+
+
+def test_instances_are_limited_within_one_push(push: Push, sender: Organization) -> None:
+    Organization.objects.filter(pk=sender.pk).update(max_instances=2)
+    study = make_uid()
+    outcome = push([make_ct(StudyInstanceUID=study) for _ in range(4)])
+    assert (len(outcome.stored), len(outcome.failed)) == (2, 2)
+
+
+def test_open_transfers_are_limited(push: Push, sender: Organization) -> None:
+    push([make_ct()])
+    Organization.objects.filter(pk=sender.pk).update(max_open_transfers=1)
+    outcome = push([make_ct()])
+    assert isinstance(outcome.failed[0].error, errors.QuotaExceeded)
+    assert Transfer.objects.count() == 1
+
+
+def test_an_urgent_transfer_has_headroom(push: Push, sender: Organization) -> None:
+    study = make_uid()
+    push([make_ct(StudyInstanceUID=study)])
+    transfer = Transfer.objects.get()
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=transfer.stored_bytes - 1)
+    Transfer.objects.update(urgency="urgent")
+    assert not push([make_ct(StudyInstanceUID=study)]).failed
+
+
+def test_administrators_are_told_once_a_level(push: Push, sender: Organization) -> None:
+    study = make_uid()
+    push([make_ct(StudyInstanceUID=study)])
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=Transfer.objects.get().stored_bytes * 2.4)
+    push([make_ct(StudyInstanceUID=study)])
+    push([make_ct(StudyInstanceUID=study, SOPInstanceUID="1.2", pixels=b"")])
+    assert Job.objects.filter(event="quota.80").count() == 1
