@@ -120,9 +120,11 @@ class Scanner:
                 return
             self._walker, chunk = self._open_data_set(), rest
         for piece in self._inflated(chunk):
-            self._walker.feed(piece)
-            if self._walker.routed and not self._routed:
-                self._check_identity(self._walker)
+            try:
+                self._walker.feed(piece)
+            finally:  # so that the reason for a refusal does not depend on where the chunks end
+                if self._walker.routed and not self._routed:
+                    self._check_identity(self._walker)
 
     def finish(self) -> Header:
         """Check that the file is complete and answer what was found.
