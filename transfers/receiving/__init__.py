@@ -9,7 +9,8 @@ from transfers.receiving.finalising import discard_packs, finalise_quiet
 from transfers.receiving.intake import Birth, create_transfer
 from transfers.receiving.outcome import Failed, Outcome, Stored
 from transfers.receiving.push import Push, open_push
-from transfers.receiving.quota import usage
+from transfers.receiving.push import drop as drop_push
+from transfers.receiving.quota import ensure_room_for, usage
 from transfers.receiving.reception import Reception, receive
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Stored",
     "create_transfer",
     "discard_packs",
+    "drop_push",
+    "ensure_room_for",
     "finalise_quiet",
     "open_push",
     "receive",

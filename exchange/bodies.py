@@ -1,0 +1,76 @@
+"""A request body as chunks, read from the server itself: Django sees a chunked body as empty.
+
+A cut-off body reads as a normal end on every WSGI server, so what was read is compared with what was announced;
+a multipart body must besides have its closing delimiter.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from django.http import HttpRequest
+
+from transfers import errors
+
+CHUNK: Final = 262_144
+# A sender below 1 KB/s averaged over a minute holds a thread for nothing.
+WATCH_SECONDS: Final = 60.0
+WATCH_BYTES: Final = 60_000
+
+
+class TooSlow(errors.BadRequest):
+    sentence = "The body came slower than 1 KB/s for a minute. What was whole is kept; send the rest again."
+
+
+def content_length(request: HttpRequest) -> int | None:
+    """The announced length, None for a chunked body.
+
+    Raises BadRequest where both are given (RFC 9112 Section 6.1: a smuggled request looks like this).
+    """
+    is_chunked = bool(request.META.get("HTTP_TRANSFER_ENCODING", ""))
+    text = request.META.get("CONTENT_LENGTH", "")
+    if is_chunked and text:
+        raise errors.BadRequest("A request with both Content-Length and Transfer-Encoding is refused.")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise errors.BadRequest("The Content-Length is not a number.")
+    return int(text)
+
+
+def read_chunks(request: HttpRequest) -> Iterator[bytes]:
+    """The body in chunks of at most 256 KiB, to its end; raises BadRequest if it ends early or comes too slowly."""
+    announced = content_length(request)
+    source = request.META["wsgi.input"]
+    watch = _Watch()
+    total = 0
+    while announced is None or total < announced:
+        wanted = CHUNK if announced is None else min(CHUNK, announced - total)
+        try:
+            chunk: bytes = source.read(wanted)
+        except OSError as error:
+            raise errors.BadRequest("The body was cut off.") from error
+        if not chunk:
+            break
+        total += len(chunk)
+        watch.note(len(chunk))
+        yield chunk
+    if announced is not None and total != announced:
+        raise errors.BadRequest("The body was cut off: fewer bytes came than its Content-Length.")
+
+
+class _Watch:
+    """Bytes that came in the running minute."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._bytes = 0
+
+    def note(self, length: int) -> None:
+        self._bytes += length
+        now = time.monotonic()
+        if now - self._since < WATCH_SECONDS:
+            return
+        if self._bytes < WATCH_BYTES:
+            raise TooSlow
+        self._since, self._bytes = now, 0
