@@ -14,6 +14,7 @@ ExchangeError
 │   ├── UnsupportedMediaType
 │   ├── LengthRequired
 │   ├── RangeNotSatisfiable
+│   ├── TooBroad               a search that would have to open too many records
 │   ├── QuotaExceeded          bytes, instances or open transfers of an organisation
 │   ├── TooManyRequests
 │   └── InstanceRefused        one instance of a push, the others go on
@@ -103,6 +104,10 @@ class RangeNotSatisfiable(Refused):
     def __init__(self, size: int) -> None:
         self.size = size
         super().__init__()
+
+
+class TooBroad(Refused):
+    sentence = "This search would read too much at once. Name a study, a series or a unique identifier."
 
 
 class QuotaExceeded(Refused):
