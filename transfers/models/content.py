@@ -94,6 +94,8 @@ class Instance(models.Model):
     record = models.BinaryField(null=True)
     # The digest that was last validated; another one means that a later version has come since.
     validated_sha256 = models.BinaryField(max_length=32, null=True)
+    # Codes of rules/conformance.py that were found in it then, so that a verdict once reached can be used again.
+    found_codes = models.CharField(max_length=400, blank=True, db_default="")
     # A rejection note hides an instance: 113001 or 113037 and so on, empty when it is shown.
     rejected_by = models.CharField(max_length=8, blank=True)
     received_at = models.DateTimeField()
