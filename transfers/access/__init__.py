@@ -9,6 +9,7 @@ from transfers.access.links import Link, Verdict, principal_of_grant, resolve_li
 from transfers.access.seeing import (
     Sight,
     ensure_still_open,
+    fingerprint,
     sight,
     sights,
     visible_transfers,
@@ -35,6 +36,7 @@ __all__ = [
     "destination_of_transfer",
     "draft_destination",
     "ensure_still_open",
+    "fingerprint",
     "principal_of_grant",
     "resolve_link",
     "resolve_recipient",

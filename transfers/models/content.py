@@ -105,7 +105,10 @@ class Instance(models.Model):
             models.UniqueConstraint(fields=["transfer", "sop_instance_uid"], name="instance_unique"),
             models.UniqueConstraint(fields=["pack", "ordinal"], name="instance_stretch_unique"),
         ]
-        indexes = [models.Index(fields=["sop_instance_uid"], name="instance_uid")]
+        indexes = [
+            models.Index(fields=["sop_instance_uid"], name="instance_uid"),
+            models.Index(fields=["study"], condition=~models.Q(rejected_by=""), name="instance_rejected"),
+        ]
 
 
 class Document(models.Model):
