@@ -23,7 +23,7 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
 from pydicom.tag import BaseTag
-from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
+from pydicom.valuerep import PN_DELIMS, STANDARD_VR, TEXT_VR_DELIMS
 
 MAX_DEPTH = 64
 CHARACTER_SET, PIXEL_REPRESENTATION = 0x00080005, 0x00280103
@@ -35,6 +35,7 @@ _MARK = "\uffff"  # a noncharacter, removed from all texts, that stands for the 
 _BINARY = {"OB": 1, "OD": 8, "OF": 4, "OL": 4, "OV": 8, "OW": 2, "UN": 1}
 _NUMBERS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 _ENCODED = frozenset(["LO", "LT", "PN", "SH", "ST", "UC", "UT"])
+_KNOWN = frozenset(str(vr) for vr in STANDARD_VR)
 _SINGLE = frozenset(["LT", "ST", "UR", "UT"])
 _LEADING = frozenset(["AE", "CS", "DS", "IS"])  # leading spaces mean nothing (PS3.5 Section 6.2)
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
@@ -112,7 +113,7 @@ class _Writer:
         return members
 
     def _attribute(self, ds: Dataset, tag: BaseTag, uri: str, context: _Context) -> Attribute:
-        element = ds.get_item(tag)
+        element = ds.get_item(tag, keep_deferred=True)
         vr = _resolve_vr(ds, tag, element, context)
         if vr == "SQ":
             return self._sequence(ds, tag, uri, context)
@@ -145,7 +146,7 @@ class _Writer:
         return {"vr": vr, "InlineBinary": base64.b64encode(value).decode("ascii")}
 
     def _as_octets(self, ds: Dataset, tag: BaseTag, uri: str) -> Attribute | None:
-        value = getattr(ds.get_item(tag), "value", None)
+        value = getattr(ds.get_item(tag, keep_deferred=True), "value", None)
         return self._binary("UN", value, uri, little=True) if isinstance(value, bytes) else None
 
     def _values(self, vr: str, value: bytes | None, context: _Context, *, little: bool) -> list[object]:
@@ -195,7 +196,7 @@ def _context(ds: Dataset, outer: _Context) -> _Context:
 
 def _plain(ds: Dataset, tag: int) -> bytes | None:
     """The octets of a short element, however pydicom holds it."""
-    element = ds.get_item(tag) if tag in ds else None
+    element = ds.get_item(tag, keep_deferred=True) if tag in ds else None
     if element is None:
         return None
     value = element.value
@@ -212,7 +213,7 @@ def _resolve_vr(ds: Dataset, tag: BaseTag, element: RawDataElement | DataElement
     if vr in (None, "UN"):
         vr = _dictionary_vr(ds, tag) or "UN"
     if " or " not in vr:
-        return vr
+        return vr if vr in _KNOWN else "UN"
     if "OW" in vr:
         # PS3.5 Annex A.4: encapsulated pixel data are OB, native ones in implicit VR are OW.
         return "OB" if getattr(element, "is_undefined_length", False) else "OW"
@@ -234,7 +235,8 @@ def _dictionary_vr(ds: Dataset, tag: BaseTag) -> str | None:
 def _octets(element: RawDataElement | DataElement, vr: str, context: _Context) -> tuple[bytes | None, bool]:
     """The value field and whether it is little-endian; None if it was deferred."""
     if isinstance(element, RawDataElement):
-        return element.value, element.is_little_endian
+        value = b"" if element.value is None and not element.length else element.value
+        return value, element.is_little_endian
     if isinstance(element.value, bytes):
         return element.value, True
     written = DicomBytesIO()

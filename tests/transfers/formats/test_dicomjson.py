@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,31 @@ def test_value_of_the_wrong_length_is_given_as_octets_and_noted() -> None:
     members = read(raw((0x00280010, "US", b"123"), (0x00100020, "LO", b"1")), notes=notes)
     assert members["00280010"] == {"vr": "UN", "InlineBinary": "MTIz"}
     assert notes == ["00280010"]
+
+
+def test_unknown_vr_is_given_as_octets() -> None:
+    members = read(raw((0x00091001, "YA", b"123"), (0x00091002, "ZZ", b"")))
+    assert members["00091001"] == {"vr": "UN", "InlineBinary": "MTIz"}
+    assert members["00091002"] == {"vr": "UN"}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_forged_octets_never_stop_the_writer() -> None:
+    rng = random.Random(7)
+    for name in ("CT_small.dcm", "test-SR.dcm", "MR_small_bigendian.dcm", "reportsi.dcm"):
+        original = Path(str(get_testdata_file(name))).read_bytes()[:12_000]
+        for _ in range(60):
+            data = bytearray(original)
+            for _ in range(rng.randrange(1, 20)):
+                data[rng.randrange(132, len(data))] = rng.randrange(256)
+            try:
+                ds = pydicom.dcmread(io.BytesIO(bytes(data)))
+            except Exception:
+                continue  # what pydicom cannot open has no metadata to write
+            notes: list[str] = []
+            members = read(ds, notes=notes)
+            stored = {f"{tag:08X}" for tag in ds.keys() if tag.element and tag.group != 2}
+            assert stored - set(notes) <= set(members)
 
 
 @pytest.mark.parametrize(("signed", "vr"), [(b"\x01\x00", "SS"), (b"\x00\x00", "US")])
