@@ -74,6 +74,11 @@ def list_day_keys() -> list[DayKeyName]:
     return [_name(name.removeprefix("day-")) for name in provider().names("day-")]
 
 
+def day_of(day_key_id: str) -> date:
+    """Return the day that a key is of, whether or not it still exists."""
+    return _name(day_key_id).day
+
+
 def destroy_day_key(day_key_id: str) -> Destruction:
     """Destroy a day key and say how surely. Safe to repeat; the journal tells of it before and after."""
     name = f"day-{_name(day_key_id).id}"

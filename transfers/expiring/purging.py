@@ -1,0 +1,120 @@
+"""Destroy what is due: keys and records in one transaction each, objects after it, day keys when their day is over.
+
+A crash anywhere resumes: a claim that rolled back is claimed again, objects that are there still are deleted again,
+a day key that is gone is only written down.
+"""
+
+from datetime import UTC, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce, Now
+
+from accounts import audit
+from accounts.principals import system
+from transfers import keys, transitions, vault
+from transfers.expiring import braking, clock, destroying
+from transfers.expiring.braking import Load
+from transfers.models import Destruction, Lease, Pack, Switch, Transfer
+from transfers.rules import retention
+from transfers.rules.lifecycle import Reason, State
+
+# No transaction that wraps a key is as long as this: after it nobody can still be wrapping for that day.
+_AFTER_MIDNIGHT: Final = timedelta(hours=1)
+_LEASE_LIVES: Final = timedelta(minutes=2)
+_WHO = system("expiry")
+
+
+def purge_due() -> int:
+    """Destroy every transfer that is due, unless the brake is on; returns how many."""
+    if not braking.may_purge(_load()):
+        return 0
+    return sum(_purge(transfer_id) for transfer_id in due().order_by("purge_at").values_list("pk", flat=True))
+
+
+def due() -> QuerySet[Transfer]:
+    """What is to be destroyed now: closed or rejected and past its grace, or a draft nobody touched for 30 days."""
+    touched = Coalesce("last_byte_at", "state_changed_at")
+    idle = Q(state=State.DRAFT, touched__lte=Now() - retention.DRAFT_IDLE)
+    over = Q(state__in=[State.CLOSED, State.REJECTED], purge_at__lte=Now())
+    return Transfer.objects.alias(touched=touched).filter(idle | over)
+
+
+def delete_objects(transfer_id: UUID) -> None:
+    """Delete the packs of a transfer that was destroyed, and forget each when it is verified gone."""
+    gone = Pack.objects.filter(transfer_id=transfer_id, transfer__state=State.PURGED)
+    for pack in gone.order_by("id"):
+        if pack.is_open and _is_pushed(transfer_id):
+            # A bucket would still make the object when the push ends; the push finds the transfer gone first.
+            transitions.enqueue("transfer.purge", str(transfer_id), delay=_LEASE_LIVES)
+            continue
+        vault.abort(pack.name, pack.upload_id)
+        vault.delete(pack.name)
+        vault.delete(pack.name, quarantined=True)
+        if not vault.exists(pack.name):
+            Pack.objects.filter(pk=pack.pk).update(deleted_at=Now(), is_open=False)
+    with transaction.atomic():
+        if not gone.filter(deleted_at=None).exists():
+            gone.delete()
+            Destruction.objects.filter(transfer_id=transfer_id, objects_deleted_at=None).update(
+                objects_deleted_at=Now()
+            )
+
+
+def destroy_day_keys() -> int:
+    """Destroy each key whose day is over and that no live transfer is wrapped under; returns how many.
+
+    Keys are only ever made and used for the present day and later ones, so none comes into use meanwhile.
+    """
+    if braking.is_held() or braking.is_on(braking.BRAKE):
+        return 0
+    today = (clock.now() - _AFTER_MIDNIGHT).astimezone(UTC).date()
+    over = {day.id for day in keys.list_day_keys() if day.day < today}
+    open_records = Destruction.objects.filter(day_key_destroyed_at=None).values_list("day_key_id", flat=True)
+    # Gone already, but a crash came before that was written down.
+    over |= {day_key_id for day_key_id in open_records.distinct() if keys.day_of(day_key_id) < today}
+    return sum(_destroy_day_key(day_key_id) for day_key_id in sorted(over))
+
+
+def _load() -> Load:
+    """What is due beyond what an operator has confirmed."""
+    confirmed = Switch.objects.filter(pk=braking.CONFIRMED, is_on=True).first()
+    found = due()
+    if confirmed is not None and confirmed.since is not None:
+        found = found.filter(purge_at__gt=confirmed.since)
+    return Load(due=found.count(), existing=Transfer.objects.exclude(state=State.PURGED).count())
+
+
+def _purge(transfer_id: UUID) -> bool:
+    with transaction.atomic():
+        claimed = due().select_for_update(skip_locked=True, of=("self",)).filter(pk=transfer_id).first()
+        if claimed is None:
+            return False
+        reason = Reason.IDLE if claimed.state == State.DRAFT else ""
+        destroying.destroy(transfer_id, who=_WHO, reason=reason)
+    return True
+
+
+def _is_pushed(transfer_id: UUID) -> bool:
+    alive = Lease.objects.filter(kind="push", heartbeat_at__gt=Now() - _LEASE_LIVES)
+    return alive.filter(transfer_id=transfer_id).exists()
+
+
+def _destroy_day_key(day_key_id: str) -> bool:
+    with transaction.atomic():
+        _lock(day_key_id)
+        if Transfer.objects.filter(day_key_id=day_key_id, wrapped_key__isnull=False).exists():
+            return False
+        outcome = keys.destroy_day_key(day_key_id)
+        Destruction.objects.filter(day_key_id=day_key_id, day_key_destroyed_at=None).update(
+            day_key_destroyed_at=Now(), outcome=outcome
+        )
+        audit.record(_WHO, "day-key.destroy", organization_id=None, subject=f"day-key:{day_key_id}")
+    return True
+
+
+def _lock(day_key_id: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"waystation.day-key.{day_key_id}"])

@@ -1,0 +1,24 @@
+"""Withdraw: the sender takes a transfer back, and it is destroyed in the same moment."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.principals import Principal
+from transfers import access, transitions
+from transfers.access import Act
+from transfers.expiring import destroying
+from transfers.models import Transfer
+from transfers.rules.lifecycle import Event
+
+
+def withdraw(who: Principal, transfer_id: UUID, revision: int | None = None) -> Transfer:
+    """Close and destroy a transfer; running answers are cut, objects follow after the commit.
+
+    What holds against backups is the day key, destroyed when its day has passed (docs/operations.md).
+    """
+    access.transfer_for(who, transfer_id, Act.WITHDRAW)
+    with transaction.atomic():
+        transitions.apply(transfer_id, Event.WITHDRAW, who=who, revision=revision)
+        destroying.destroy(transfer_id, who=who)
+    return Transfer.objects.get(pk=transfer_id)

@@ -1,0 +1,26 @@
+"""`manage.py maintenance on|off [note]`: every door answers 503, and nothing is destroyed."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts import audit
+from accounts.principals import system
+from transfers.expiring import braking
+
+
+class Command(BaseCommand):
+    help = "Close every door with 503 and Retry-After, or open them again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("verb", choices=["on", "off"])
+        parser.add_argument("note", nargs="?", default="", help="What people are told while it lasts.")
+
+    def handle(self, *args: Any, verb: str, note: str, **options: Any) -> None:  # Any: Django's signature
+        if verb == "on":
+            braking.switch_on(braking.MAINTENANCE, note)
+        else:
+            braking.switch_off(braking.MAINTENANCE)
+        audit.record(system("operator"), f"maintenance.{verb}", organization_id=None)
+        self.stdout.write("The doors are closed." if verb == "on" else "The doors are open.")
