@@ -3,7 +3,8 @@
 An identifier without issuer belongs to the sending organisation's own domain: two hospitals' "4711" are two people.
 """
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,6 +35,58 @@ class Identity:
     issuer: str
     accession: str
     accession_issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Who one instance says it is of; the issuer as the instance names it, empty where it does not."""
+
+    patient_id: str
+    issuer: str
+    name: str
+    birth_date: str
+
+
+def is_same_patient(one: Patient, other: Patient, *, default_issuer: str) -> bool:
+    """Whether two instances are of one patient: same ID and issuer; without ID same name and birth date.
+
+    Where only one of them names its issuer (a workstation adds what the modality left out), the same ID with
+    the same name or birth date is the same patient still.
+
+    References: PS3.3 Section C.7.1.1, Table 10-18.
+    """
+    if not (one.patient_id and other.patient_id):
+        return _names_agree(one, other) and one.birth_date == other.birth_date
+    if one.patient_id != other.patient_id:
+        return False
+    if (one.issuer or default_issuer) == (other.issuer or default_issuer):
+        return True
+    is_open = not (one.issuer and other.issuer)
+    return is_open and (_names_agree(one, other) or bool(one.birth_date and one.birth_date == other.birth_date))
+
+
+def tell_apart(patients: Iterable[Patient], *, default_issuer: str) -> list[Patient]:
+    """Return one of each patient, in the order in which they come."""
+    apart: list[Patient] = []
+    for patient in patients:
+        if not any(is_same_patient(patient, known, default_issuer=default_issuer) for known in apart):
+            apart.append(patient)
+    return apart
+
+
+def names_differ(patients: Iterable[Patient]) -> bool:
+    """Whether two names were given that are not the same after all spelling is set aside."""
+    return len({name for patient in patients if (name := normalised_name(patient.name))}) > 1
+
+
+def normalised_name(name: str) -> str:
+    """A person name without what equipment varies: case, accents' encoding, empty components, spaces.
+
+    Only the first component group counts: the others write the same name once more (PS3.5 Section 6.2.1.2).
+    """
+    groups = [group for group in unicodedata.normalize("NFKC", name).casefold().split("=") if group.strip("^ ")]
+    parts = [" ".join(part.split()) for part in groups[0].split("^")] if groups else []
+    return " ".join(part for part in parts if part)
 
 
 def domains(*, address: str, oid: str = "", patient_id_issuer: str = "", accession_issuer: str = "") -> Domains:
@@ -73,6 +126,10 @@ def patient_parts(identity: Identity) -> tuple[str, ...] | None:
 def accession_parts(identity: Identity) -> tuple[str, ...] | None:
     """Return what the request's look-up hash is made of, None where there is no accession number."""
     return ("accession", identity.accession, identity.accession_issuer) if identity.accession else None
+
+
+def _names_agree(one: Patient, other: Patient) -> bool:
+    return normalised_name(one.name) == normalised_name(other.name)
 
 
 def _text(record: Record, tag: str) -> str:

@@ -1,0 +1,11 @@
+"""The limited child process in which untrusted data are parsed and decoded.
+
+`describe` and `inspect` are what validation asks; `workers.call` runs the `handle` of any module in a child
+of the same kind. Pixels are never sent: transfers/sandbox/trimming.py leaves them out.
+"""
+
+from transfers.sandbox.descriptions import Description, KeyObjects, Trimmed, describe, inspect
+from transfers.sandbox.trimming import Trimmer
+from transfers.sandbox.workers import Reply, call, isolation
+
+__all__ = ["Description", "KeyObjects", "Reply", "Trimmed", "Trimmer", "call", "describe", "inspect", "isolation"]
