@@ -62,7 +62,7 @@ def running(data: Path) -> Iterator[Running]:
 
 def test_whole_tree_answers(running: Running) -> None:
     assert ask(running, "healthz") == 200
-    names = ("bin/postgres", "valkey-server", "granian", "celery")
+    names = ("bin/postgres", "valkey-server", "granian", "celery", "manage.py relay")
     assert all(running.find(name) for name in names)
 
 
@@ -81,9 +81,9 @@ def test_busy_port_is_refused(running: Running, tmp_path: Path) -> None:
 
 
 def test_killed_children_are_started_again(running: Running) -> None:
-    names = ("bin/postgres", "valkey-server", "granian", "celery")
+    names = ("bin/postgres", "valkey-server", "granian", "celery", "manage.py relay")
     killed = [(name, child) for name in names if (child := running.find(name))]
-    assert len(killed) == 4
+    assert len(killed) == len(names)
     for _, child in killed:
         child.kill()
     for name, before in killed:
@@ -241,7 +241,7 @@ def up(data: Path, *, port: int, **more: str) -> subprocess.CompletedProcess[str
 
 
 def command() -> list[str]:
-    return [sys.executable, str(ROOT / "manage.py"), "up", "--without", "relay"]
+    return [sys.executable, str(ROOT / "manage.py"), "up"]
 
 
 def environment(data: Path, port: int) -> dict[str, str]:
