@@ -51,6 +51,7 @@ def configure(application: Celery, *, broker: str) -> None:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
+        task_publish_retry=False,  # the relay rings again by itself
         task_store_eager_result=False,
         task_time_limit=HARD_LIMIT,
         worker_prefetch_multiplier=1,

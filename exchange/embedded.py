@@ -16,6 +16,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import redis
@@ -58,7 +59,7 @@ class Postgres:
         self.durable = durable
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:  # Any: as Django has it
         """What Django's DATABASES needs; before `prepare()` the password is empty."""
         return {
             "ENGINE": "django.db.backends.postgresql",

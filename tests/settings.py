@@ -14,7 +14,7 @@ from exchange.settings import DATA_DIR, DATABASES, IS_DATABASE_EMBEDDED
 if IS_DATABASE_EMBEDDED:
     # The password is made here, before the server: every process reads its settings first.
     embedded.Postgres(DATA_DIR).make_password()
-    DATABASES["default"] = embedded.Postgres(DATA_DIR).settings
+    DATABASES["default"].update(embedded.Postgres(DATA_DIR).settings)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["*"]

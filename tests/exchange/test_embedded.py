@@ -1,10 +1,13 @@
 """The embedded PostgreSQL and Valkey, as whoever runs the tests."""
 
 import os
+import signal
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis
@@ -102,6 +105,22 @@ def test_cluster_of_another_user_is_refused(tmp_path: Path) -> None:
         os.chown(theirs, 12345, 12345)
     with pytest.raises(StartError, match="belongs to another user"):
         unprivileged.owner_of(theirs)
+
+
+@pytest.mark.peers
+def test_root_without_namespaces_runs_the_database_as_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Needs root. Most containers are like this: user namespaces are closed in them."""
+    nobody = list(unprivileged.candidates(euid=0))[-1]
+    monkeypatch.setattr(unprivileged, "candidates", lambda **_: iter([nobody]))
+    with tempfile.TemporaryDirectory() as folder:
+        postgres = embedded.Postgres(Path(folder), durable=False)
+        postgres.prepare()
+        with subprocess.Popen(postgres.command(), stderr=subprocess.DEVNULL) as server:
+            postgres.wait_ready()
+            assert psutil.Process(server.pid).uids().effective == nobody.uid
+            server.send_signal(signal.SIGQUIT)
+        assert postgres.cluster.stat().st_uid == nobody.uid
+        assert postgres.password_file.stat().st_uid == 0
 
 
 def test_broker_answers_on_its_socket_only(broker: str) -> None:
