@@ -10,7 +10,7 @@ from transfers.expiring.extending import extend, reopen
 from transfers.expiring.lapsing import close_fulfilled, lapse_due
 from transfers.expiring.purging import delete_objects, destroy_day_keys, purge_due
 from transfers.expiring.registering import DisclosureEntry, search_disclosures
-from transfers.expiring.sweeping import sweep_storage
+from transfers.expiring.sweeping import end_dead_pushes, sweep_storage
 from transfers.expiring.withdrawing import withdraw
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "close_fulfilled",
     "delete_objects",
     "destroy_day_keys",
+    "end_dead_pushes",
     "extend",
     "lapse_due",
     "purge_due",

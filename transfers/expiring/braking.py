@@ -76,7 +76,7 @@ def is_on(name: str) -> bool:
 def pull(name: str, note: str) -> None:
     """Put a brake on and raise its alarm, once."""
     if _set(name, is_on=True, note=note):
-        transitions.enqueue(f"alarm.{name}")
+        transitions.enqueue("alarm", name)
         audit.record(system("expiry"), f"{name}.on", organization_id=None, detail={"why": note})
 
 

@@ -43,7 +43,6 @@ def extend(who: Principal, transfer_id: UUID, until: datetime, revision: int | N
             subject=f"transfer:{transfer_id}",
             detail={"until": transfer.available_until.isoformat()},
         )
-        transitions.enqueue("transfer.extend", str(transfer_id))
     return Transfer.objects.get(pk=transfer_id)
 
 

@@ -11,13 +11,13 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.principals import system
-from transfers import transitions, vault
+from transfers import vault
 from transfers.expiring import braking, clock, journaling
 from transfers.models import Finding, Lease, Pack, Transfer
 from transfers.rules.lifecycle import State
@@ -51,8 +51,7 @@ class _Storage:
 
 def sweep_storage() -> Swept:
     """Bring leases, packs and objects in line; destroys nothing while purging is on hold."""
-    leases = _end_leases()
-    closed = sum(_close_pack(pack_id) for pack_id in _deserted_packs())
+    leases, closed = end_dead_pushes()
     if braking.is_held():
         return Swept(leases=leases, packs_closed=closed)
     journaling.settle()
@@ -63,6 +62,11 @@ def sweep_storage() -> Swept:
         deleted=_empty_quarantine(),
         missing=_tell_missing(),
     )
+
+
+def end_dead_pushes() -> tuple[int, int]:
+    """Remove leases whose holder died, and close the packs they left open; returns how many of each."""
+    return _end_leases(), sum(_close_pack(pack_id) for pack_id in _deserted_packs())
 
 
 def unknown_objects() -> list[str]:
@@ -161,27 +165,27 @@ def _tell_missing() -> int:
         return len(missing)
     for pack in missing:
         _tell(pack)
+    if missing:
+        note = (
+            f"{len(missing)} packs are missing, first of transfer {missing[0].transfer.reference}. Run manage.py fsck."
+        )
+        braking.pull(MISSING, note)
+    else:
+        braking.switch_off(MISSING)
     return len(missing)
 
 
 def _tell(pack: Pack) -> None:
+    """Say so in the transfer's own findings, once."""
     with transaction.atomic():
         Transfer.objects.select_for_update().get(pk=pack.transfer_id)
-        told = Finding.objects.filter(transfer_id=pack.transfer_id, code=MISSING).first()
-        if told is None:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    """
-                    INSERT INTO transfers_finding (transfer_id, code, grade, count, created_at, released_by)
-                    VALUES (%s, %s, 'stop', 1, now(), '')
-                    """,
-                    [pack.transfer_id, MISSING],
-                )
-            transitions.enqueue(f"alarm.{MISSING}", str(pack.transfer_id))
-            audit.record(
-                _WHO,
-                "storage.missing",
-                organization_id=pack.transfer.sender_id,
-                subject=f"transfer:{pack.transfer_id}",
-                detail={"pack": pack.name},
-            )
+        if Finding.objects.filter(transfer_id=pack.transfer_id, code=MISSING).exists():
+            return
+        Finding.objects.create(transfer_id=pack.transfer_id, code=MISSING, grade="stop", created_at=clock.now())
+        audit.record(
+            _WHO,
+            "storage.missing",
+            organization_id=pack.transfer.sender_id,
+            subject=f"transfer:{pack.transfer_id}",
+            detail={"pack": pack.name},
+        )

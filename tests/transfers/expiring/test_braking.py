@@ -43,7 +43,7 @@ def test_a_mass_that_falls_due_at_once_waits_for_an_operator(elsewhere: Organiza
     make_due(elsewhere, 50)
     assert expiring.purge_due() == 0
     assert Switch.objects.get(pk=braking.BRAKE).note == "50 of 50 transfers fall due at once."
-    assert Job.objects.filter(event="alarm.purge-brake").count() == 1
+    assert Job.objects.filter(event="alarm", row="purge-brake").count() == 1
     assert AuditEvent.objects.filter(action="purge-brake.on").count() == 1
 
 
