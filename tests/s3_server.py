@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,14 @@ class S3Server:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[S3Server]:
-    """Serve the folder, each folder in it a bucket, until the block ends."""
+def running() -> Iterator[S3Server]:
+    """Serve a temporary folder, each folder in it a bucket, until the block ends."""
+    memory = Path("/dev/shm")  # a busy disk makes this server slow to the point of timeouts
+    with TemporaryDirectory(prefix="s3-", dir=memory if memory.is_dir() else None) as folder:
+        yield from _serve(Path(folder))
+
+
+def _serve(folder: Path) -> Iterator[S3Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -39,6 +46,7 @@ def running(folder: Path) -> Iterator[S3Server]:
             yield S3Server(f"http://127.0.0.1:{port}", access, secret, folder)
         finally:
             server.terminate()
+            server.wait()
 
 
 def _rclone() -> str:

@@ -19,8 +19,8 @@ MULTIFRAME = os.urandom(30 << 20)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3_server.S3Server]:
-    with s3_server.running(tmp_path_factory.mktemp("s3")) as server:
+def server() -> Iterator[s3_server.S3Server]:
+    with s3_server.running() as server:
         yield server
 
 
