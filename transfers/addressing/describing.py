@@ -1,0 +1,326 @@
+"""What a caller may know of one transfer.
+
+Its sender knows all of it. A recipient knows its own deliveries and no other recipient; what the transfer holds
+only while it may be pulled; and of one that waits for acceptance who sent it, why and until when.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from accounts.models import AuditEvent
+from accounts.principals import Principal
+from transfers import access, lookups
+from transfers.access import Act
+from transfers.access.seeing import recipient_q, sender_q
+from transfers.addressing import locking, sending
+from transfers.keys.opened import TransferKey
+from transfers.models import Delivery, Document, Finding, PullRecord, Transfer
+from transfers.rules import conformance
+from transfers.rules.lifecycle import OVER, Access, Reason, State
+
+Role = Literal["sender", "recipient"]
+
+# What a recipient reads of the history: how the transfer itself fared, and nothing of who did it.
+_SHARED_ACTIONS = frozenset(
+    f"transfer.{event}" for event in ("pass", "release", "extend", "lapse", "re-open", "fulfil", "withdraw", "purge")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who is at one end: an organisation, a department, a person, or an e-mail address without account."""
+
+    kind: Literal["organization", "department", "user", "email"]
+    name: str = field(repr=False)
+    address: str = field(default="", repr=False)
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much of a transfer was answered for one delivery."""
+
+    pulled: int = 0
+    viewed: int = 0
+    documents_pulled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    id: int
+    recipient: Party
+    access: str
+    notice: str
+    progress: str
+    counts: Counts
+    opened_at: datetime | None
+    pulled_at: datetime | None
+    proven_at: datetime | None
+    proven_by: str
+    decline_reason: str = field(repr=False)
+    is_link_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    code: str
+    grade: str
+    text: str = field(repr=False)
+    count: int
+    sop_instance_uid: str
+    may_be_released: bool
+    released_at: datetime | None
+    released_by: str
+    release_note: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    id: int
+    media_type: str
+    status: str
+    title: str = field(repr=False)
+    size: int
+    sha256: str
+    study_instance_uid: str
+    replaces: int | None
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    study_instance_uid: str
+    series_count: int
+    instance_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    at: datetime
+    action: str
+    by: str
+    agent: str
+    detail: dict[str, Any]  # Any: JSON scalars of the audit trail
+
+
+@dataclass(frozen=True, slots=True)
+class TransferView:
+    id: UUID
+    reference: str
+    role: Role
+    state: State
+    reason: str
+    revision: int
+    sender: Party
+    purpose: str
+    urgency: str
+    content: str
+    message: str = field(repr=False)
+    declared_instances: int | None
+    instance_count: int
+    byte_count: int
+    created_at: datetime
+    sent_at: datetime | None
+    available_at: datetime | None
+    available_until: datetime
+    purge_at: datetime
+    closed_at: datetime | None
+    follows: UUID | None
+    followers: tuple[UUID, ...]
+    studies: tuple[StudyView, ...]
+    documents: tuple[DocumentView, ...]
+    findings: tuple[FindingView, ...]
+    deliveries: tuple[DeliveryView, ...]
+    timeline: tuple[TimelineEntry, ...]
+
+
+def describe(who: Principal, transfer_id: UUID) -> TransferView:
+    """The transfer as this caller may see it; NotFound where there is none for it."""
+    access.transfer_for(who, transfer_id, Act.READ)
+    transfer = Transfer.objects.select_related("sender", "sender_department").get(pk=transfer_id)
+    role = role_of(who, transfer)
+    state, reason = state_now(transfer, locking.database_now())
+    deliveries = _deliveries(who, transfer, role)
+    is_open = role == "sender" or (
+        state == State.AVAILABLE and any(delivery.access == Access.OPEN for delivery in deliveries)
+    )
+    key = lookups.open_key(transfer) if is_open and transfer.wrapped_key is not None else None
+    return TransferView(
+        id=transfer.pk,
+        reference=transfer.reference,
+        role=role,
+        state=state,
+        reason=reason,
+        revision=transfer.revision,
+        sender=_sender(transfer),
+        purpose=transfer.purpose,
+        urgency=transfer.urgency,
+        content=transfer.content,
+        message=_opened(key, "message", "", transfer.message_record),
+        declared_instances=transfer.declared_instances if is_open else None,
+        instance_count=transfer.instance_count if is_open else 0,
+        byte_count=transfer.byte_count if is_open else 0,
+        created_at=transfer.created_at,
+        sent_at=transfer.sent_at,
+        available_at=transfer.available_at,
+        available_until=transfer.available_until,
+        purge_at=transfer.purge_at,
+        closed_at=transfer.closed_at,
+        follows=transfer.follows_id if is_open else None,
+        followers=_followers(who, transfer) if is_open else (),
+        studies=_studies(transfer) if is_open else (),
+        documents=_documents(transfer, key) if is_open else (),
+        findings=_findings(transfer, key) if is_open else (),
+        deliveries=_delivery_views(deliveries, key, role),
+        timeline=_timeline(transfer, role),
+    )
+
+
+def role_of(who: Principal, transfer: Transfer) -> Role:
+    """On which side the caller stands; on both, as its sender."""
+    is_sender = who.kind != "link" and Transfer.objects.filter(sender_q(who), pk=transfer.pk).exists()
+    return "sender" if is_sender else "recipient"
+
+
+def state_now(transfer: Transfer, now: datetime) -> tuple[State, str]:
+    """State and reason by the clock: a transfer whose time has passed is closed before any sweep says so."""
+    state = State(transfer.state)
+    if state not in OVER and state != State.DRAFT and transfer.available_until <= now:
+        return State.CLOSED, Reason.LAPSED
+    return state, transfer.reason
+
+
+def _deliveries(who: Principal, transfer: Transfer, role: Role) -> list[Delivery]:
+    rows = transfer.deliveries.select_related("organization", "department__organization", "user").order_by("id")
+    return list(rows if role == "sender" else rows.filter(recipient_q(who)).exclude(access=Access.REVOKED))
+
+
+def _sender(transfer: Transfer) -> Party:
+    department = transfer.sender_department
+    if department is not None:
+        name = f"{transfer.sender.name}, {department.name}"
+        address = f"{transfer.sender.address}.{department.slug}"
+        return Party("department", name, address, department.desk_phone or transfer.sender.desk_phone)
+    return Party("organization", transfer.sender.name, transfer.sender.address, transfer.sender.desk_phone)
+
+
+def _recipient(delivery: Delivery, key: TransferKey | None) -> Party:
+    if delivery.department is not None:
+        department = delivery.department
+        name = f"{department.organization.name}, {department.name}"
+        return Party("department", name, department.address, department.desk_phone)
+    if delivery.organization is not None:
+        organization = delivery.organization
+        return Party("organization", organization.name, organization.address, organization.desk_phone)
+    if delivery.user is not None:
+        return Party("user", delivery.user.get_full_name(), delivery.user.email)
+    email = _opened(key, "email", bytes(delivery.email_hash or b"").hex(), delivery.email_record)
+    return Party("email", email, email)
+
+
+def _delivery_views(rows: list[Delivery], key: TransferKey | None, role: Role) -> tuple[DeliveryView, ...]:
+    counts = counts_of(rows)
+    locked = set(
+        Delivery.objects.filter(pk__in=[row.pk for row in rows], grants__locked_at__isnull=False).values_list(
+            "pk", flat=True
+        )
+    )
+    return tuple(
+        DeliveryView(
+            id=row.pk,
+            recipient=_recipient(row, key),
+            access=row.access,
+            notice=row.notice,
+            progress=row.progress,
+            counts=counts.get(row.pk, Counts()),
+            opened_at=row.opened_at,
+            pulled_at=row.pulled_at,
+            proven_at=row.proven_at,
+            proven_by=row.proven_by if role == "sender" else "",
+            decline_reason=_opened(key, "decline", str(row.pk), row.decline_record),
+            is_link_locked=row.pk in locked,
+        )
+        for row in rows
+    )
+
+
+def counts_of(deliveries: Iterable[Delivery]) -> dict[int, Counts]:
+    """What was answered to each delivery, by number of instances and documents."""
+    whole = Q(kind__in=["pulled", "proven"])
+    rows = (
+        PullRecord.objects.filter(delivery__in=[delivery.pk for delivery in deliveries])
+        .values("delivery_id")
+        .annotate(
+            pulled=Count("instance_id", distinct=True, filter=whole),
+            viewed=Count("instance_id", distinct=True, filter=Q(kind="viewed")),
+            documents=Count("document_id", distinct=True, filter=whole),
+        )
+    )
+    return {row["delivery_id"]: Counts(row["pulled"], row["viewed"], row["documents"]) for row in rows}
+
+
+def _followers(who: Principal, transfer: Transfer) -> tuple[UUID, ...]:
+    rows = access.visible_transfers(who).filter(follows=transfer).order_by("created_at")
+    return tuple(rows.values_list("id", flat=True))
+
+
+def _studies(transfer: Transfer) -> tuple[StudyView, ...]:
+    rows = transfer.studies.order_by("id")
+    return tuple(StudyView(row.study_instance_uid, row.series_count, row.instance_count) for row in rows)
+
+
+def _documents(transfer: Transfer, key: TransferKey | None) -> tuple[DocumentView, ...]:
+    return tuple(_document(row, key) for row in transfer.documents.order_by("id"))
+
+
+def _document(row: Document, key: TransferKey | None) -> DocumentView:
+    digest = bytes(row.sha256).hex()
+    said = json.loads(_opened(key, "document", digest, row.record) or "{}")
+    return DocumentView(
+        id=row.pk,
+        media_type=row.media_type,
+        status=row.status,
+        title=said.get("title", ""),
+        size=row.size,
+        sha256=digest,
+        study_instance_uid=row.study_instance_uid,
+        replaces=row.replaces_id,
+        received_at=row.received_at,
+    )
+
+
+def _findings(transfer: Transfer, key: TransferKey | None) -> tuple[FindingView, ...]:
+    return tuple(_finding(row, key) for row in transfer.findings.select_related("instance").order_by("id"))
+
+
+def _finding(row: Finding, key: TransferKey | None) -> FindingView:
+    bound = sending.record_row(row)
+    return FindingView(
+        code=row.code,
+        grade=row.grade,
+        text=_opened(key, "finding", bound, row.record),
+        count=row.count,
+        sop_instance_uid=row.instance.sop_instance_uid if row.instance else "",
+        may_be_released=row.grade == "stop" and row.released_at is None and conformance.may_be_released([row.code]),
+        released_at=row.released_at,
+        released_by=row.released_by,
+        release_note=_opened(key, "release", bound, row.release_record),
+    )
+
+
+def _timeline(transfer: Transfer, role: Role) -> tuple[TimelineEntry, ...]:
+    events = AuditEvent.objects.filter(subject=f"transfer:{transfer.pk}").order_by("id")
+    if role == "sender":
+        return tuple(TimelineEntry(e.at, e.action, e.principal, e.agent, e.detail) for e in events)
+    return tuple(TimelineEntry(e.at, e.action, "", "", {}) for e in events.filter(action__in=_SHARED_ACTIONS))
+
+
+def _opened(key: TransferKey | None, kind: str, row: str, record: bytes | memoryview | None) -> str:
+    """A sealed text; nothing where it is absent, or its key is gone or not for this caller."""
+    return "" if key is None or record is None else key.open(kind, row, record).decode()

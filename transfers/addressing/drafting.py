@@ -1,0 +1,215 @@
+"""Drafts: made, given recipients, changed. Nobody is told of a draft."""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from accounts import audit
+from accounts.models import Organization
+from accounts.principals import Principal
+from transfers import access, errors, lookups
+from transfers.access import Act, Destination, Recipient
+from transfers.addressing import granting, lifetimes, locking, rescheduling
+from transfers.addressing.granting import IssuedPin
+from transfers.addressing.lifetimes import Lifetime
+from transfers.keys import opened
+from transfers.keys.opened import TransferKey, WrappedKey
+from transfers.models import Transfer
+from transfers.rules import reference, retention
+from transfers.rules.lifecycle import OVER, State
+
+__all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create"]
+
+MAX_RECIPIENTS: Final = 50
+_COLLISIONS: Final = 5
+
+Urgency = Literal["routine", "urgent"]
+Content = Literal["complete", "subset", "key images"]
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new draft; the PINs are shown to the sender now and never again."""
+
+    transfer_id: UUID
+    reference: str
+    pins: tuple[IssuedPin, ...] = ()
+
+
+def create(
+    who: Principal,
+    *,
+    recipients: Sequence[str] = (),
+    purpose: str = "",
+    urgency: Urgency = "routine",
+    message: str = "",
+    until: datetime | None = None,
+    grace: timedelta | None = None,
+    content: Content = "complete",
+    declared_instances: int | None = None,
+    follows: UUID | None = None,
+) -> Created:
+    """Make a draft of the caller's organisation.
+
+    A recipient is an address of the directory or an e-mail address. Raises InvalidField for one that is not there,
+    Forbidden without the right to send, QuotaExceeded at the limit of open transfers.
+    """
+    destination = access.draft_destination(who)
+    if who.bound_to:
+        raise errors.Forbidden("This key is bound to one transfer and makes no others.")
+    resolved = resolve(who, recipients)
+    with transaction.atomic():
+        sender = Organization.objects.get(pk=destination.sender_id)
+        _ensure_room(sender)
+        if follows is not None:
+            access.transfer_for(who, follows, Act.SEND)
+        life = lifetimes.decide(sender, resolved, now=locking.database_now(), until=until, grace=grace)
+        transfer, key = _insert(who, destination, life)
+        transfer.purpose, transfer.urgency, transfer.content = purpose, urgency, content
+        transfer.declared_instances, transfer.follows_id = declared_instances, follows
+        transfer.message_record = _sealed_message(key, message)
+        transfer.save(
+            update_fields=["purpose", "urgency", "content", "declared_instances", "follows", "message_record"]
+        )
+        pins = granting.add_deliveries(transfer, key, resolved)
+        _audit(who, transfer, "transfer.create", recipients=len(resolved), until=life.until.isoformat())
+    return Created(transfer.pk, transfer.reference, pins)
+
+
+def add_recipients(
+    who: Principal, transfer_id: UUID, recipients: Sequence[str], *, revision: int | None = None
+) -> tuple[IssuedPin, ...]:
+    """Address a draft; a recipient it already has stays as it is and gets no second PIN."""
+    resolved = resolve(who, recipients)
+    with transaction.atomic():
+        transfer = _lock_draft(who, transfer_id, revision=revision)
+        had_default = rescheduling.has_default_life(transfer)
+        pins = granting.add_deliveries(transfer, lookups.open_key(transfer), resolved)
+        if transfer.deliveries.count() > MAX_RECIPIENTS:
+            raise errors.InvalidField("recipients", f"Give at most {MAX_RECIPIENTS} recipients.")
+        if had_default:
+            rescheduling.give_default_life(transfer, start=transfer.created_at)
+        locking.bump(transfer)
+        _audit(who, transfer, "transfer.address", recipients=len(resolved))
+    return pins
+
+
+def change_draft(
+    who: Principal,
+    transfer_id: UUID,
+    *,
+    recipients: Sequence[str] = (),
+    purpose: str | None = None,
+    urgency: Urgency | None = None,
+    message: str | None = None,
+    declared_instances: int | None = None,
+    revision: int | None = None,
+) -> tuple[IssuedPin, ...]:
+    """Change what a sender says about a transfer; None leaves a field as it is. Returns the PINs of new links."""
+    pins: tuple[IssuedPin, ...] = ()
+    with transaction.atomic():
+        if recipients:
+            pins, revision = add_recipients(who, transfer_id, recipients, revision=revision), None
+        transfer = _lock_draft(who, transfer_id, revision=revision)
+        changes: dict[str, str | int | bytes | None] = {
+            "purpose": purpose,
+            "urgency": urgency,
+            "declared_instances": declared_instances,
+        }
+        changes = {column: value for column, value in changes.items() if value is not None}
+        if message is not None:
+            changes["message_record"] = _sealed_message(lookups.open_key(transfer), message)
+        Transfer.objects.filter(pk=transfer.pk).update(**changes)
+        locking.bump(transfer)
+        _audit(who, transfer, "transfer.change", fields=sorted(changes))
+    return pins
+
+
+def resolve(who: Principal, recipients: Iterable[str]) -> list[Recipient]:
+    """Who is meant, each once, in the order given."""
+    names = list(dict.fromkeys(name.strip().lower() for name in recipients))
+    if len(names) > MAX_RECIPIENTS:
+        raise errors.InvalidField("recipients", f"Give at most {MAX_RECIPIENTS} recipients.")
+    found = [_resolve_one(who, name) for name in names]
+    return list({_identity(recipient): recipient for recipient in reversed(found)}.values())[::-1]
+
+
+def _resolve_one(who: Principal, name: str) -> Recipient:
+    if "@" in name:
+        return access.resolve_recipient(who, email=name)
+    try:
+        return access.resolve_recipient(who, address=name)
+    except errors.NotFound:
+        raise errors.InvalidField(
+            "recipients", "There is no such address. Search /api/directory/ for it, or give an e-mail address."
+        ) from None
+
+
+def _identity(recipient: Recipient) -> Recipient:
+    return replace(recipient, retention_days=None)
+
+
+def _insert(who: Principal, destination: Destination, life: Lifetime) -> tuple[Transfer, TransferKey]:
+    for _ in range(_COLLISIONS):
+        transfer_id = uuid.uuid4()
+        key, wrapped = opened.new(
+            organization=str(destination.sender_id),
+            transfer=str(transfer_id),
+            purge_day=retention.purge_day(life.purge_at),
+        )
+        try:
+            with transaction.atomic():
+                return Transfer.objects.create(**_columns(who, destination, life, transfer_id, wrapped)), key
+        except IntegrityError:
+            continue
+    raise errors.Busy("No free reference number was found. Try again.")
+
+
+def _columns(
+    who: Principal, destination: Destination, life: Lifetime, transfer_id: UUID, wrapped: WrappedKey
+) -> dict[str, object]:
+    now = locking.database_now()
+    return {
+        "id": transfer_id,
+        "reference": reference.new(),
+        "sender_id": destination.sender_id,
+        "sender_department_id": destination.sender_department_id,
+        "sender_user_id": who.user_id,
+        "principal": who.ident,
+        "on_behalf_of": who.on_behalf_of,
+        "state": State.DRAFT,
+        "state_changed_at": now,
+        "created_at": now,
+        "available_until": life.until,
+        "grace": life.grace,
+        "purge_at": life.purge_at,
+        "close_when_fulfilled": destination.close_when_fulfilled,
+        "wrapped_key": wrapped.wrapped,
+        "day_key_id": wrapped.day_key_id,
+    }
+
+
+def _ensure_room(sender: Organization) -> None:
+    open_transfers = Transfer.objects.filter(sender=sender).exclude(state__in=OVER).count()
+    if open_transfers >= sender.max_open_transfers:
+        raise errors.QuotaExceeded("Your organisation has too many open transfers. Withdraw or wait for some to lapse.")
+
+
+def _lock_draft(who: Principal, transfer_id: UUID, *, revision: int | None) -> Transfer:
+    transfer = locking.lock_open(who, transfer_id, Act.SEND, revision=revision)
+    if transfer.state != State.DRAFT:
+        raise errors.Conflict("Only a draft can be changed. Send a follow-up instead.")
+    return transfer
+
+
+def _sealed_message(key: TransferKey, message: str) -> bytes | None:
+    return key.seal("message", "", message.encode()) if message else None
+
+
+def _audit(who: Principal, transfer: Transfer, action: str, **detail: object) -> None:
+    audit.record(who, action, organization_id=transfer.sender_id, subject=f"transfer:{transfer.pk}", detail=detail)

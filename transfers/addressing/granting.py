@@ -1,0 +1,87 @@
+"""Deliveries, and for a reader without an account the grant with its second factor.
+
+The PIN is made here and shown to the sender once. The link's secret is not: whoever writes the mail makes it, so
+that it exists in the mail alone; until then the grant holds the digest of a secret that nobody has.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from accounts import credentials
+from transfers import keys, transitions
+from transfers.access import Recipient
+from transfers.addressing import locking
+from transfers.keys.opened import TransferKey
+from transfers.models import Delivery, Grant, Transfer
+from transfers.rules.lifecycle import Access
+
+VERBS = ["view", "download"]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedPin:
+    """What the sender says on the phone to the reader of a link."""
+
+    delivery_id: int
+    email: str = field(repr=False)
+    pin: str = field(repr=False)
+
+
+def add_deliveries(transfer: Transfer, key: TransferKey, recipients: Iterable[Recipient]) -> tuple[IssuedPin, ...]:
+    """One delivery for each recipient that has none yet; the PINs of the new grants."""
+    pins = []
+    for recipient in recipients:
+        delivery = _insert(transfer, key, recipient)
+        if delivery is None:
+            continue
+        if delivery.access == Access.WAITING:
+            transitions.enqueue("delivery.waiting", str(delivery.pk))
+        if recipient.email:
+            pins.append(_grant(delivery, recipient.email))
+    return tuple(pins)
+
+
+def email_hash(email: str) -> bytes:
+    """How an address without an account is found again."""
+    return keys.keyed_hash(keys.register_key(), "email", email.lower())
+
+
+def _insert(transfer: Transfer, key: TransferKey, recipient: Recipient) -> Delivery | None:
+    hashed = email_hash(recipient.email) if recipient.email else None
+    whom: dict[str, Any] = {  # Any: column values, None where it is another kind of recipient
+        "organization_id": recipient.organization_id,
+        "department_id": recipient.department_id,
+        "user_id": recipient.user_id,
+        "email_hash": hashed,
+    }
+    delivery, is_new = Delivery.objects.get_or_create(
+        transfer=transfer,
+        **whom,
+        defaults={
+            "access": recipient.access,
+            "email_record": key.seal("email", hashed.hex(), recipient.email.encode()) if hashed else None,
+            "created_at": locking.database_now(),
+        },
+    )
+    return delivery if is_new else None
+
+
+def _grant(delivery: Delivery, email: str) -> IssuedPin:
+    pin = credentials.new_pin()
+    grant = Grant.objects.create(
+        delivery=delivery,
+        token_digest=credentials.keyed_digest("link", credentials.new_link_token()),
+        factor="pin",
+        verbs=VERBS,
+        created_at=locking.database_now(),
+    )
+    with connection.cursor() as cursor:
+        # The digest is bound to the grant, whose number exists only now.
+        cursor.execute(
+            "UPDATE transfers_grant SET pin_digest = %s WHERE id = %s",
+            [credentials.keyed_digest(f"pin:{grant.pk}", pin), grant.pk],
+        )
+    return IssuedPin(delivery.pk, email, pin)

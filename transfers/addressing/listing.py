@@ -1,0 +1,159 @@
+"""The caller's transfers, newest first, page by page; nothing sealed is opened for a list."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from accounts.principals import Principal
+from transfers import access, errors
+from transfers.access.seeing import recipient_q, sender_q
+from transfers.addressing import describing, locking
+from transfers.addressing.describing import Counts, Role
+from transfers.models import Delivery, Transfer
+from transfers.rules.lifecycle import OVER, Access, State
+
+Direction = Literal["", "sent", "received"]
+MAX_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A recipient's own delivery, in a list."""
+
+    access: str
+    progress: str
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    id: UUID
+    reference: str
+    role: Role
+    state: State
+    reason: str
+    sender_address: str
+    sender_name: str
+    purpose: str
+    urgency: str
+    instance_count: int
+    recipient_count: int
+    own: Own | None
+    created_at: datetime
+    available_at: datetime | None
+    available_until: datetime
+    state_changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`cursor` asks for what follows; empty at the end."""
+
+    transfers: tuple[Summary, ...]
+    cursor: str
+
+
+def list_transfers(
+    who: Principal,
+    *,
+    direction: Direction = "",
+    state: State | None = None,
+    since: datetime | None = None,
+    cursor: str = "",
+    limit: int = 50,
+) -> Page:
+    """Transfers the caller sent or received; `since` keeps those whose state changed at or after it.
+
+    Pages are ordered by creation and id, so a page stays what it was while new transfers arrive.
+    """
+    limit = max(1, min(limit, MAX_PAGE))
+    rows = _filtered(who, direction=direction, state=state, since=since)
+    if cursor:
+        rows = rows.filter(_after(cursor))
+    found = list(rows.select_related("sender").order_by("-created_at", "-id")[: limit + 1])
+    shown = found[:limit]
+    following = _cursor(shown[-1]) if len(found) > limit else ""
+    return Page(_summaries(who, shown), following)
+
+
+def _filtered(
+    who: Principal, *, direction: Direction, state: State | None, since: datetime | None
+) -> QuerySet[Transfer]:
+    rows = access.visible_transfers(who)
+    if direction == "sent":
+        rows = rows.filter(sender_q(who))
+    elif direction == "received":
+        mine = Delivery.objects.filter(recipient_q(who)).exclude(access=Access.REVOKED)
+        rows = rows.filter(pk__in=mine.values("transfer_id"), available_at__isnull=False)
+    if state is not None:
+        rows = rows.filter(_in_state(state))
+    return rows if since is None else rows.filter(state_changed_at__gte=since)
+
+
+def _in_state(state: State) -> Q:
+    """State by the clock: what has lapsed counts as closed before any sweep says so."""
+    lapsed = Q(available_until__lte=Now()) & ~Q(state__in=[*OVER, State.DRAFT])
+    if state == State.CLOSED:
+        return Q(state=State.CLOSED) | lapsed
+    return Q(state=state) & ~lapsed
+
+
+def _summaries(who: Principal, rows: list[Transfer]) -> tuple[Summary, ...]:
+    now = locking.database_now()
+    ids = [row.pk for row in rows]
+    sent = set(Transfer.objects.filter(sender_q(who), pk__in=ids).values_list("pk", flat=True))
+    recipients: dict[UUID, int] = {}
+    for transfer_id in Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True):
+        recipients[transfer_id] = recipients.get(transfer_id, 0) + 1
+    mine = _own_deliveries(who, [transfer_id for transfer_id in ids if transfer_id not in sent])
+    return tuple(_summary(row, now, row.pk in sent, recipients.get(row.pk, 0), mine) for row in rows)
+
+
+def _own_deliveries(who: Principal, ids: list[UUID]) -> Mapping[UUID, Own]:
+    rows = Delivery.objects.filter(recipient_q(who), transfer__in=ids).exclude(access=Access.REVOKED).order_by("-id")
+    counts = describing.counts_of(rows)
+    return {row.transfer_id: Own(row.access, row.progress, counts.get(row.pk, Counts())) for row in rows}
+
+
+def _summary(row: Transfer, now: datetime, is_sender: bool, recipient_count: int, mine: Mapping[UUID, Own]) -> Summary:
+    state, reason = describing.state_now(row, now)
+    own = mine.get(row.pk)
+    is_open = is_sender or (state == State.AVAILABLE and own is not None and own.access == Access.OPEN)
+    return Summary(
+        id=row.pk,
+        reference=row.reference,
+        role="sender" if is_sender else "recipient",
+        state=state,
+        reason=reason,
+        sender_address=row.sender.address,
+        sender_name=row.sender.name,
+        purpose=row.purpose,
+        urgency=row.urgency,
+        instance_count=row.instance_count if is_open else 0,
+        recipient_count=recipient_count,
+        own=own,
+        created_at=row.created_at,
+        available_at=row.available_at,
+        available_until=row.available_until,
+        state_changed_at=row.state_changed_at,
+    )
+
+
+def _cursor(row: Transfer) -> str:
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()}|{row.pk}".encode()).decode()
+
+
+def _after(cursor: str) -> Q:
+    try:
+        moment, _, ident = base64.urlsafe_b64decode(cursor.encode()).decode().partition("|")
+        created_at, transfer_id = datetime.fromisoformat(moment), UUID(ident)
+    except (ValueError, binascii.Error):
+        raise errors.InvalidField("cursor", "Use the cursor of the page before as it was given.") from None
+    return Q(created_at__lt=created_at) | Q(created_at=created_at, id__lt=transfer_id)
