@@ -45,6 +45,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE: list[str] = [
     "django.middleware.security.SecurityMiddleware",
@@ -78,6 +80,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Without an address: the database and broker that `manage.py up` starts in the data folder.
 IS_DATABASE_EMBEDDED = not (env.str("DATABASE_URL", default="") or env.str("DATABASE_URL_FILE", default=""))
 DATABASES = {"default": embedded.Postgres(DATA_DIR).settings if IS_DATABASE_EMBEDDED else env.db_url("DATABASE_URL")}
+# A connection a thread, kept: opening one costs more than a small push. Statements are planned once a connection.
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"]["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 3, **DATABASES["default"].get("OPTIONS", {})}
 IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("CELERY_BROKER_URL_FILE", default=""))
 CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())
@@ -109,6 +114,30 @@ EXCHANGE_MIN_LIFETIME = timedelta(seconds=env.int("EXCHANGE_MIN_LIFETIME", defau
 
 # Less than this free, and a start is refused: PostgreSQL panics on a full disk.
 EXCHANGE_LEAVE_FREE_MB = env.int("EXCHANGE_LEAVE_FREE_MB", default=200)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["exchange.api.authentication.Caller"],
+    "DEFAULT_PERMISSION_CLASSES": ["exchange.api.authentication.IsCaller"],
+    "DEFAULT_THROTTLE_CLASSES": ["exchange.api.authentication.CallerThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"caller": env.str("EXCHANGE_API_RATE", default="1200/min")},
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["exchange.api.bodies.BoundedJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "exchange.api.failures.answer",
+    # `?format=zip` names an archive; an answer's media type is a matter of Accept alone.
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Waystation",
+    "DESCRIPTION": "Send DICOM studies, follow them, and receive them. Images go over DICOMweb.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+}
 
 # What others must reach without importing it goes by dotted path: keys live in transfers.
 KEYS_FINGERPRINT = "transfers.keys.fingerprint"

@@ -1,10 +1,12 @@
 """Every door of the exchange, one include each."""
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from exchange import health
+from exchange import health, oauth
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("api/", include("exchange.api.urls")),
+    path("oauth/token", oauth.token, name="oauth-token"),
 ]

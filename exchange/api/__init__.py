@@ -1,0 +1,1 @@
+"""The JSON API: transfers, their recipients and their life, for programs (docs/api.md)."""

@@ -1,0 +1,125 @@
+"""What is done to a transfer: one row an act, each a POST below the transfer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from rest_framework.request import Request
+
+from accounts.principals import Principal
+from exchange.api import answers, base, schema, serializers, transfers
+from exchange.api.authentication import caller
+from transfers import addressing, errors, expiring
+from transfers.addressing import IssuedPin
+
+Values = dict[str, Any]  # Any: validated values by name
+Perform = Callable[[Principal, UUID, Values, int | None], tuple[IssuedPin, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    summary: str
+    body: type[serializers.Strict]
+    perform: Perform
+
+
+def _send(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    return addressing.send(who, transfer_id, recipients=values.get("recipients", ()), revision=revision)
+
+
+def _finalise(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.finalise(who, transfer_id, revision=revision)
+    return ()
+
+
+def _release(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.release(who, transfer_id, note=values["note"], revision=revision)
+    return ()
+
+
+def _extend(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    try:
+        expiring.extend(who, transfer_id, values["until"], revision)
+    except errors.BadRequest as error:
+        raise errors.InvalidField("until", error.sentence) from None
+    return ()
+
+
+def _reopen(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    try:
+        expiring.reopen(who, transfer_id, values["until"], revision)
+    except errors.BadRequest as error:
+        raise errors.InvalidField("until", error.sentence) from None
+    return ()
+
+
+def _withdraw(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    expiring.withdraw(who, transfer_id, revision)
+    return ()
+
+
+def _revoke(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.revoke(who, values["delivery"], transfer_id=transfer_id, revision=revision)
+    return ()
+
+
+def _accept(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.accept(who, transfer_id, revision=revision)
+    return ()
+
+
+def _decline(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.decline(who, transfer_id, reason=values["reason"], revision=revision)
+    return ()
+
+
+def _acknowledge(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.acknowledge(who, transfer_id, revision=revision)
+    return ()
+
+
+ACTS: Final[Mapping[str, Act]] = {
+    "send": Act("Send a draft, with recipients added if you name some", serializers.SendTransfer, _send),
+    "finalise": Act("Say that everything was pushed", serializers.Nothing, _finalise),
+    "release": Act("Let a held transfer go, with a note", serializers.ReleaseTransfer, _release),
+    "extend": Act("Keep it available longer", serializers.MoveEnd, _extend),
+    "withdraw": Act("Take it back: it is destroyed at once", serializers.Nothing, _withdraw),
+    "revoke": Act("Take one delivery back", serializers.RevokeDelivery, _revoke),
+    "reopen": Act("Open it again after it lapsed", serializers.MoveEnd, _reopen),
+    "accept": Act("Take what a sender without a partnership offers", serializers.Nothing, _accept),
+    "decline": Act("Refuse a delivery", serializers.DeclineTransfer, _decline),
+    "acknowledge": Act("Confirm that you have it", serializers.Nothing, _acknowledge),
+}
+
+
+def urlpatterns() -> list[URLPattern]:
+    return [
+        path(f"transfers/<uuid:transfer_id>/{name}/", _view(name, act), name=f"transfer-{name}")
+        for name, act in ACTS.items()
+    ]
+
+
+def _view(name: str, act: Act) -> Callable[..., HttpResponseBase]:
+    class ActView(base.View):
+        @schema.operation(
+            f"transfers_{name}",
+            act.summary,
+            answer=answers.TransferWithPins,
+            request=act.body,
+            fails=(400, 403, 404, 409, 410, 411, 412, 413, 415, 503),
+            headers=(schema.IDEMPOTENCY_KEY, schema.IF_MATCH),
+        )
+        def post(self, request: Request, transfer_id: UUID) -> HttpResponseBase:
+            return base.once(request, lambda: _perform(request, transfer_id, act))
+
+    ActView.__name__ = f"{name.capitalize()}View"
+    return ActView.as_view()
+
+
+def _perform(request: Request, transfer_id: UUID, act: Act) -> addressing.Answer:
+    values = base.read(request, act.body)
+    pins = act.perform(caller(request), transfer_id, values, base.revision_of(request))
+    return transfers.described(request, transfer_id, pins=pins)

@@ -1,0 +1,152 @@
+"""What the API reads: explicit fields, unknown ones refused by name."""
+
+import re
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError as InvalidEmail
+from django.core.validators import validate_email
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+ADDRESS: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})?")
+# A message is a note beside the images, not a document.
+MAX_TEXT: Final = 4000
+UID: Final = r"^[0-9.]{1,64}$"
+
+
+class Strict(serializers.Serializer[Any]):
+    """A body with a field we do not know is refused: a misspelt one would silently do nothing."""
+
+    def to_internal_value(self, data: Any) -> Any:  # Any: JSON
+        if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
+            known = ", ".join(self.fields) or "none"
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), f"Unknown field. Known here: {known}."))
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "string", "description": "An address of the directory, or an e-mail address."},
+            {"type": "object", "properties": {"address": {"type": "string"}}, "required": ["address"]},
+            {"type": "object", "properties": {"email": {"type": "string"}}, "required": ["email"]},
+        ],
+        "example": "general-hospital.radiology",
+    }
+)
+class RecipientField(serializers.Field[Any, Any, Any, Any]):
+    """A recipient as text, or as an object with `address` or `email`."""
+
+    def to_internal_value(self, data: Any) -> str:  # Any: JSON
+        name = self._named(data).strip().lower()
+        if "@" in name:
+            try:
+                validate_email(name)
+            except InvalidEmail:
+                raise serializers.ValidationError("This is not an e-mail address.") from None
+        elif not ADDRESS.fullmatch(name):
+            raise serializers.ValidationError(
+                "Give an address such as general-hospital or general-hospital.radiology, or an e-mail address."
+            )
+        return name
+
+    def to_representation(self, value: Any) -> Any:  # Any: never written
+        return value
+
+    def _named(self, data: Any) -> str:  # Any: JSON
+        if isinstance(data, dict) and len(data) == 1:
+            ((kind, data),) = data.items()
+            if kind not in ("address", "email") or not isinstance(data, str) or (kind == "email") != ("@" in data):
+                data = None
+        if not isinstance(data, str):
+            raise serializers.ValidationError('Give text, or an object such as {"address": "general-hospital"}.')
+        return data
+
+
+class Recipients(serializers.ListField):
+    child = RecipientField()
+
+    def __init__(self, **options: Any) -> None:  # Any: options of the field
+        super().__init__(max_length=50, **options)
+
+
+class CreateTransfer(Strict):
+    """A new draft."""
+
+    recipients = Recipients(required=False, help_text="Whom it goes to; may be added until it is sent.")
+    purpose = serializers.CharField(required=False, max_length=40, help_text="Why it is sent, in a word or two.")
+    urgency = serializers.ChoiceField(choices=["routine", "urgent"], required=False)
+    message = serializers.CharField(required=False, allow_blank=True, max_length=MAX_TEXT)
+    until = serializers.DateTimeField(required=False, help_text="How long it can be pulled; default by policy.")
+    grace_days = serializers.IntegerField(
+        required=False, min_value=0, max_value=180, help_text="Days between its end and its destruction."
+    )
+    content = serializers.ChoiceField(choices=["complete", "subset", "key images"], required=False)
+    declared_instances = serializers.IntegerField(
+        required=False, min_value=1, max_value=10_000_000, help_text="How many instances will come in all."
+    )
+    follows = serializers.UUIDField(required=False, help_text="The transfer to which this one is a follow-up.")
+
+
+class ChangeTransfer(Strict):
+    """Changes to a draft; a field left out stays as it is."""
+
+    recipients = Recipients(required=False, help_text="Recipients to add.")
+    purpose = serializers.CharField(required=False, allow_blank=True, max_length=40)
+    urgency = serializers.ChoiceField(choices=["routine", "urgent"], required=False)
+    message = serializers.CharField(required=False, allow_blank=True, max_length=MAX_TEXT)
+    declared_instances = serializers.IntegerField(required=False, min_value=1, max_value=10_000_000)
+
+
+class Nothing(Strict):
+    """No field."""
+
+
+class SendTransfer(Strict):
+    recipients = Recipients(required=False, help_text="Recipients to add before it is sent.")
+
+
+class ReleaseTransfer(Strict):
+    note = serializers.CharField(max_length=MAX_TEXT, help_text="Why it may go all the same.")
+
+
+class MoveEnd(Strict):
+    until = serializers.DateTimeField()
+
+
+class RevokeDelivery(Strict):
+    delivery = serializers.IntegerField(min_value=1, help_text="The number of the delivery, from the transfer.")
+
+
+class DeclineTransfer(Strict):
+    reason = serializers.CharField(max_length=MAX_TEXT, help_text="What the sender is told.")
+
+
+class SearchDisclosures(Strict):
+    """Identifiers come in a body, for a query string ends up in logs."""
+
+    patient_id = serializers.CharField(max_length=64)
+    issuer = serializers.CharField(required=False, allow_blank=True, default="", max_length=200)
+    accession = serializers.CharField(required=False, allow_blank=True, default="", max_length=64)
+
+
+class CreateKey(Strict):
+    name = serializers.CharField(max_length=100, help_text="What the key is for.")
+    scopes = serializers.MultipleChoiceField(choices=["store", "read", "manage"], allow_empty=False)
+    organization = serializers.CharField(required=False, help_text="Its address; needed if you belong to several.")
+    department = serializers.CharField(required=False, help_text="The short name of a department it is limited to.")
+    transfer = serializers.UUIDField(required=False, help_text="The only transfer it opens.")
+    days = serializers.IntegerField(required=False, min_value=1, max_value=365, help_text="Default 365.")
+
+
+class ListTransfers(serializers.Serializer[Any]):
+    """Filters of the list."""
+
+    direction = serializers.ChoiceField(choices=["sent", "received"], required=False)
+    state = serializers.ChoiceField(
+        choices=["draft", "receiving", "validating", "held", "rejected", "available", "closed", "purged"],
+        required=False,
+    )
+    since = serializers.DateTimeField(required=False, help_text="Only those whose state changed at or after it.")
+    cursor = serializers.CharField(required=False, max_length=200, help_text="From `next` of the page before.")
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=200)
