@@ -68,6 +68,7 @@ EVENTS: dict[str, Phases] = {
     "transfer.fail": _of_transfer("notifying.announce_held"),
     "transfer.reject": _of_transfer("notifying.announce_rejected"),
     "transfer.lapse": _of_transfer("notifying.announce_lapsed"),
+    "transfer.settle": _of_transfer("expiring.close_fulfilled"),  # a recipient has answered
     "transfer.fulfil": NOTHING,  # everybody has it and said so
     "transfer.withdraw": _of_transfer("notifying.announce_withdrawn", "expiring.delete_objects"),
     "transfer.purge": _of_transfer("expiring.delete_objects"),
