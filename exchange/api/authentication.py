@@ -1,15 +1,17 @@
 """Who is calling the API: a bearer key or token, or the session of a signed-in person with its CSRF token."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework import authentication, permissions, throttling
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts import authentication as credentials
 from accounts.principals import Principal
 from exchange import problems
+
+if TYPE_CHECKING:  # the framework's views load this module from the settings
+    from rest_framework.views import APIView
 
 
 class Caller(authentication.BaseAuthentication):
@@ -33,7 +35,7 @@ class Caller(authentication.BaseAuthentication):
 class IsCaller(permissions.BasePermission):
     """Somebody we know; what they may do is decided where the thing is."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         return isinstance(request.auth, Principal)
 
 
@@ -42,7 +44,7 @@ class CallerThrottle(throttling.SimpleRateThrottle):
 
     scope = "caller"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         if not isinstance(request.auth, Principal):
             return None
         return self.cache_format % {"scope": self.scope, "ident": request.auth.ident}
