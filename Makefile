@@ -10,7 +10,7 @@ PRODUCTION = SECRET_KEY=0123456789-only-a-check-abcdefghijklmnopqrstuvwxyz-01234
 	PUBLIC_URL=https://exchange.example.org EXCHANGE_KEYS=file:///var/lib/waystation-keys \
 	DATABASE_URL=postgres://exchange@db.example.org/exchange CELERY_BROKER_URL=amqp://mq.example.org//
 
-.PHONY: help demo run test peers lint bench clean
+.PHONY: help demo run test peers lint bench clean requirements
 
 help:
 	@echo "make demo    start everything, send a study, watch it arrive, be pulled and expire (DEMO_EXIT=1: then stop)"
@@ -42,6 +42,11 @@ peers: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	@$(PY) tests/benchmarks/run.py
+
+# After a change of a .in file; needs uv on the PATH. One set of pins serves Python 3.11 to 3.13 on every system.
+requirements:
+	cd requirements && for set in base dev; do uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-header $$set.in --output-file $$set.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache reports
