@@ -80,6 +80,20 @@ def test_a_range_is_a_slice(writer: vault.PackWriter) -> None:
     assert b"".join(part) == CT[262_000:300_000]
 
 
+def test_a_long_read_is_not_cut_to_the_buffer(writer: vault.PackWriter, folder: Path) -> None:
+    put(writer, bytes(3 << 20))
+    with vault.store().reader(writer.name) as read_at:
+        assert read_at(0, 3 << 20) == (folder / writer.name).read_bytes()[: 3 << 20]
+
+
+def test_reads_side_by_side_do_not_mix(writer: vault.PackWriter) -> None:
+    stretches = [put(writer, CT), put(writer, MR)]
+    readings = [vault.read(writer.name, key=KEY, aad_prefix=PREFIX, stretch=stretch) for stretch in stretches]
+    heads = [next(reading) for reading in readings]
+    found = [head + b"".join(reading) for head, reading in zip(heads, readings, strict=True)]
+    assert found == [CT, MR]
+
+
 def test_a_document_is_no_instance(writer: vault.PackWriter) -> None:
     writer.begin(kind=vault.DOCUMENT)
     writer.write(b"report")
