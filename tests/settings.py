@@ -4,8 +4,10 @@ import os
 import tempfile
 
 # Workers of pytest-xdist inherit the folder, and with it one database server and one broker.
-os.environ.setdefault("EXCHANGE_TEST_DATA", tempfile.mkdtemp(prefix="exchange-test-"))
+if "EXCHANGE_TEST_DATA" not in os.environ:
+    os.environ["EXCHANGE_TEST_DATA"] = tempfile.mkdtemp(prefix="exchange-test-")
 os.environ["EXCHANGE_DATA_DIR"] = os.environ["EXCHANGE_TEST_DATA"]
+os.environ["XDG_RUNTIME_DIR"] = os.environ["EXCHANGE_TEST_DATA"]  # sockets of long paths go with the session
 
 from exchange import embedded
 from exchange.settings import *  # noqa: F403

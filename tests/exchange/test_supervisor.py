@@ -246,7 +246,7 @@ def command() -> list[str]:
 
 def environment(data: Path, port: int) -> dict[str, str]:
     ours = {"EXCHANGE_DATA_DIR": str(data), "EXCHANGE_PORT": str(port), "DJANGO_SETTINGS_MODULE": "exchange.settings"}
-    return {"PATH": os.environ["PATH"]} | ours
+    return {name: os.environ[name] for name in ("PATH", "XDG_RUNTIME_DIR")} | ours
 
 
 def free_port() -> int:
