@@ -30,9 +30,8 @@ def check(*, read_data: bool = False) -> Iterator[Fault]:
         yield Fault("missing object", pack.transfer.reference, f"The object {pack.name} of this transfer is missing.")
     yield from _rows()
     yield from _lengths()
-    if read_data:
-        for transfer in Transfer.objects.exclude(wrapped_key=None).select_related("sender").order_by("created_at"):
-            yield from _contents(transfer)
+    for transfer in Transfer.objects.exclude(wrapped_key=None).select_related("sender").order_by("created_at"):
+        yield from _contents(transfer, read_data=read_data)
 
 
 _QUERIES: tuple[tuple[str, str, str], ...] = (
@@ -106,11 +105,13 @@ def _lengths() -> Iterator[Fault]:
             )
 
 
-def _contents(transfer: Transfer) -> Iterator[Fault]:
+def _contents(transfer: Transfer, *, read_data: bool) -> Iterator[Fault]:
     try:
         key = lookups.open_key(transfer)
     except (errors.ExchangeError, LookupError) as error:
         yield Fault("key", transfer.reference, f"The transfer cannot be opened: {error}")
+        return
+    if not read_data:
         return
     for kind, rows in (
         (vault.INSTANCE, transfer.instances.select_related("pack").order_by("id").iterator()),
