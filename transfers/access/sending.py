@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
-
-from django.db import connection
 
 from accounts.models import Department, Organization, User
 from accounts.principals import Place, Principal
-from transfers import errors
+from transfers import errors, statements
 from transfers.models import Transfer
 from transfers.rules.lifecycle import Access, State
 
@@ -71,7 +68,7 @@ def destination_of_address(who: Principal, address: str) -> Destination:
     """
     place = _sending_place(who)
     organization, _, department = address.lower().partition(".")
-    row = _fetch(_ADDRESS, [organization, department, place.organization_id])
+    row = statements.one(_ADDRESS, [organization, department, place.organization_id])
     if row is None or (department and row[7] is None):
         raise errors.NotFound("There is no such address. Search the directory for the right one.")
     days, ceiling, grace, quiet, cut, fulfil, recipient_id, department_id, is_partner, auto, agreed = row
@@ -160,7 +157,7 @@ def _sending_place(who: Principal) -> Place:
 
 
 def _plain_destination(sender_id: int, department_id: int | None, *, transfer_id: UUID | None) -> Destination:
-    row = _fetch(_SENDER, [sender_id])
+    row = statements.one(_SENDER, [sender_id])
     if row is None:
         raise errors.NotFound
     days, ceiling, grace, quiet, cut, fulfil = row
@@ -174,10 +171,3 @@ def _plain_destination(sender_id: int, department_id: int | None, *, transfer_id
         close_when_fulfilled=fulfil,
         transfer_id=transfer_id,
     )
-
-
-def _fetch(statement: str, parameters: list[Any]) -> tuple[Any, ...] | None:  # Any: columns as the database types them
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row

@@ -3,13 +3,14 @@
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
 from accounts import audit
 from accounts.principals import Principal
-from transfers import errors, transitions
+from transfers import errors, statements, transitions
 from transfers.access import Destination
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
@@ -193,10 +194,8 @@ def _available_before(destination: Destination, study_instance_uid: str) -> UUID
     return row[0] if row else None
 
 
-def _fetch(statement: str, parameters: list[object]) -> Birth | None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)  # type: ignore[arg-type]  # lists become PostgreSQL arrays
-        row = cursor.fetchone()
+def _fetch(statement: LiteralString, values: list[object]) -> Birth | None:
+    row = statements.one(statement, values)
     if row is None:
         return None
     transfer_id, sender_id, wrapped, day_key_id, urgency = row

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.principals import Principal
-from transfers import errors, vault
+from transfers import errors, statements, vault
 from transfers.formats import part10
 from transfers.receiving.intake import Birth
 from transfers.vault import PackWriter, Stretch
@@ -86,28 +86,26 @@ def drop(push: Push) -> None:
         cursor.execute("DELETE FROM transfers_lease WHERE id = %s", [push.lease_id])
 
 
+# The row only lets a sweep find what a cut push left behind, so it need not outlive a power cut: an object without
+# a row is quarantined. Hence no sync for it.
+_INSERT: Final = """
+    WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)),
+    lease AS (
+        INSERT INTO transfers_lease (transfer_id, kind, principal, byte_count, started_at, heartbeat_at)
+        SELECT %(transfer)s, 'push', %(who)s::text, 0, now(), now() FROM quick
+         WHERE %(limit)s::int IS NULL OR %(limit)s::int > (
+               SELECT count(*) FROM transfers_lease
+                WHERE principal = %(who)s::text AND kind = 'push' AND heartbeat_at > now() - make_interval(secs => %(alive)s))
+        RETURNING id),
+    pack AS (
+        INSERT INTO transfers_pack (name, transfer_id, envelope_version, upload_id, committed_length, is_open,
+                                    created_at)
+        SELECT %(name)s, %(transfer)s, 1, '', 0, true, now() FROM lease RETURNING id)
+    SELECT lease.id, pack.id FROM lease, pack
+"""
+
+
 def _insert(who: Principal, transfer_id: UUID, name: str, *, limit: int | None) -> tuple[int, int] | None:
-    # The row only lets a sweep find what a cut push left behind, so it need not outlive a power cut: an object
-    # without a row is quarantined. Hence no sync for it.
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)),
-            lease AS (
-                INSERT INTO transfers_lease (transfer_id, kind, principal, byte_count, started_at, heartbeat_at)
-                SELECT %(transfer)s, 'push', %(who)s, 0, now(), now() FROM quick
-                 WHERE %(limit)s::int IS NULL OR %(limit)s > (
-                       SELECT count(*) FROM transfers_lease
-                        WHERE principal = %(who)s AND kind = 'push'
-                          AND heartbeat_at > now() - make_interval(secs => %(alive)s))
-                RETURNING id),
-            pack AS (
-                INSERT INTO transfers_pack (name, transfer_id, envelope_version, upload_id, committed_length,
-                                            is_open, created_at)
-                SELECT %(name)s, %(transfer)s, 1, '', 0, true, now() FROM lease RETURNING id)
-            SELECT lease.id, pack.id FROM lease, pack
-            """,
-            {"transfer": transfer_id, "who": who.ident, "limit": limit, "alive": LEASE_SECONDS, "name": name},
-        )
-        row = cursor.fetchone()
+    values = {"transfer": transfer_id, "who": who.ident, "limit": limit, "alive": LEASE_SECONDS, "name": name}
+    row = statements.one(_INSERT, values)
     return (row[0], row[1]) if row else None

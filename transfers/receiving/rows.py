@@ -1,0 +1,164 @@
+"""The rows of a push: studies, series, instances and counters in one statement (no COPY, no row by row).
+
+The transfer row is locked, so nothing else adds to the transfer meanwhile: what the statement makes and what it
+finds are disjoint. Parts of one statement do not see each other's rows; counters of a row that is made here are
+therefore written with it, and those of a row that was there are added to.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from transfers import statements
+from transfers.formats import frametable
+from transfers.receiving.push import Push, Staged
+
+_COLUMNS: Final = """
+    sop_class_uid, sop_instance_uid, transfer_syntax_uid, ordinal, "offset", sealed_length, size, sha256, crc32,
+    dataset_offset, pixel_offset, pixel_value_offset, pixel_length, tail_crc32, frame_count, frames
+"""
+# A changed version keeps its row and loses what was found out about the earlier one.
+_INSERT: Final = f"""
+    WITH news AS (
+        SELECT * FROM unnest(
+            %(study_uid)s::text[], %(series_uid)s::text[], %(is_added)s::bool[], %(sop_class_uid)s::text[],
+            %(sop_instance_uid)s::text[], %(transfer_syntax_uid)s::text[], %(ordinal)s::int[], %(offset)s::bigint[],
+            %(sealed_length)s::bigint[], %(size)s::bigint[], %(sha256)s::bytea[], %(crc32)s::bigint[],
+            %(dataset_offset)s::int[], %(pixel_offset)s::bigint[], %(pixel_value_offset)s::bigint[],
+            %(pixel_length)s::bigint[], %(tail_crc32)s::bigint[], %(frame_count)s::int[], %(frames)s::bytea[])
+          AS news (study_uid, series_uid, is_added, {_COLUMNS})),
+    made_study AS (
+        INSERT INTO transfers_study (transfer_id, study_instance_uid, series_count, instance_count, received_at)
+        SELECT %(transfer)s, study_uid, count(DISTINCT series_uid), count(*), now() FROM news
+         GROUP BY study_uid ORDER BY study_uid
+        ON CONFLICT DO NOTHING RETURNING id, study_instance_uid),
+    found_study AS (
+        SELECT id, study_instance_uid FROM transfers_study
+         WHERE transfer_id = %(transfer)s AND study_instance_uid = ANY(%(study_uid)s)),
+    study AS (SELECT * FROM made_study UNION ALL SELECT * FROM found_study),
+    made_series AS (
+        INSERT INTO transfers_series (study_id, series_instance_uid, instance_count, received_at)
+        SELECT study.id, series_uid, count(*), now() FROM news
+          JOIN study ON study.study_instance_uid = study_uid
+         GROUP BY study.id, series_uid ORDER BY series_uid
+        ON CONFLICT DO NOTHING RETURNING id, study_id, series_instance_uid),
+    found_series AS (
+        SELECT id, study_id, series_instance_uid FROM transfers_series
+         WHERE study_id IN (SELECT id FROM found_study) AND series_instance_uid = ANY(%(series_uid)s)),
+    series AS (SELECT * FROM made_series UNION ALL SELECT * FROM found_series),
+    placed AS (
+        INSERT INTO transfers_instance (transfer_id, pack_id, received_at, rejected_by, study_id, series_id, {_COLUMNS})
+        SELECT %(transfer)s, %(pack)s, now(), '', study.id, series.id, {_COLUMNS} FROM news
+          JOIN study ON study.study_instance_uid = study_uid
+          JOIN series ON series.study_id = study.id AND series.series_instance_uid = series_uid
+         ORDER BY sop_instance_uid
+        ON CONFLICT (transfer_id, sop_instance_uid) DO UPDATE
+           SET pack_id = excluded.pack_id, received_at = excluded.received_at, record = NULL,
+               validated_sha256 = NULL, study_id = excluded.study_id, series_id = excluded.series_id,
+               ({_COLUMNS}) = (SELECT excluded.sop_class_uid, excluded.sop_instance_uid,
+                   excluded.transfer_syntax_uid, excluded.ordinal, excluded."offset", excluded.sealed_length,
+                   excluded.size, excluded.sha256, excluded.crc32, excluded.dataset_offset, excluded.pixel_offset,
+                   excluded.pixel_value_offset, excluded.pixel_length, excluded.tail_crc32, excluded.frame_count,
+                   excluded.frames)),
+    counted_series AS (
+        UPDATE transfers_series s SET instance_count = s.instance_count + added.n
+          FROM (SELECT found_series.id, count(*) AS n FROM news
+                  JOIN found_study ON found_study.study_instance_uid = study_uid
+                  JOIN found_series ON found_series.study_id = found_study.id
+                       AND found_series.series_instance_uid = series_uid
+                 WHERE is_added GROUP BY found_series.id) added
+         WHERE s.id = added.id),
+    counted_study AS (
+        UPDATE transfers_study s SET instance_count = s.instance_count + added.n,
+               series_count = s.series_count + (SELECT count(*) FROM made_series WHERE study_id = s.id)
+          FROM (SELECT found_study.id, count(*) FILTER (WHERE is_added) AS n FROM news
+                  JOIN found_study ON found_study.study_instance_uid = study_uid GROUP BY found_study.id) added
+         WHERE s.id = added.id)
+    UPDATE transfers_transfer
+       SET instance_count = instance_count + %(added)s, byte_count = byte_count + %(grown)s,
+           stored_bytes = stored_bytes + %(sealed)s, study_count = study_count + (SELECT count(*) FROM made_study),
+           last_byte_at = now(), quiet_until = now() + make_interval(secs => %(quiet)s), revision = revision + 1
+     WHERE id = %(transfer)s
+"""  # noqa: S608 - built from the column list above
+
+_HELD: Final = """
+    SELECT sop_instance_uid, sha256, size FROM transfers_instance
+     WHERE transfer_id = %s AND sop_instance_uid = ANY(%s)
+"""
+# What available transfers of the same sender to the same recipient hold: it is not sent a second time.
+_HELD_BY_EARLIER: Final = """
+    SELECT i.sop_instance_uid, i.sha256, i.transfer_id
+      FROM transfers_delivery mine
+      JOIN transfers_delivery d ON d.organization_id = mine.organization_id
+           AND d.department_id IS NOT DISTINCT FROM mine.department_id
+      JOIN transfers_transfer t ON t.id = d.transfer_id
+      JOIN transfers_instance i ON i.transfer_id = t.id
+     WHERE mine.transfer_id = %s AND i.sop_instance_uid = ANY(%s) AND t.sender_id = %s AND t.state = 'available'
+       AND t.available_until > now()
+     ORDER BY t.available_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A version that is already there."""
+
+    sha256: bytes
+    size: int
+
+
+def held_here(transfer_id: UUID, staged: list[Staged]) -> dict[str, Held]:
+    """What the transfer holds of these SOP Instance UIDs."""
+    rows = statements.run(_HELD, [transfer_id, [one.header.sop_instance_uid for one in staged]])
+    return {uid: Held(bytes(digest), size) for uid, digest, size in rows}
+
+
+def held_by_earlier(transfer_id: UUID, staged: list[Staged], *, sender_id: int) -> dict[str, UUID]:
+    """Which of these an available transfer holds in this very version, and which transfer that is."""
+    digests = {one.header.sop_instance_uid: one.sha256 for one in staged}
+    rows = statements.run(_HELD_BY_EARLIER, [transfer_id, list(digests), sender_id])
+    newest = {uid: (bytes(digest), where) for uid, digest, where in rows}
+    return {uid: where for uid, (digest, where) in newest.items() if digests[uid] == digest}
+
+
+def insert(push: Push, news: list[Staged], *, replaced: dict[str, Held], quiet: timedelta) -> None:
+    """Write what is new or changed, and move the transfer's counters."""
+    size = sum(one.header.size for one in news)
+    statements.run(
+        _INSERT,
+        {
+            **_arrays(news, replaced),
+            "transfer": push.birth.transfer_id,
+            "pack": push.pack_id,
+            "added": len(news) - len(replaced),
+            "grown": size - sum(held.size for held in replaced.values()),
+            "sealed": sum(one.stretch.sealed_length for one in news),
+            "quiet": quiet.total_seconds(),
+        },
+    )
+
+
+def _arrays(news: list[Staged], replaced: dict[str, Held]) -> dict[str, list[Any]]:  # Any: one list a column
+    headers = [one.header for one in news]
+    return {
+        "study_uid": [header.study_instance_uid for header in headers],
+        "series_uid": [header.series_instance_uid for header in headers],
+        "is_added": [header.sop_instance_uid not in replaced for header in headers],
+        "sop_class_uid": [header.sop_class_uid for header in headers],
+        "sop_instance_uid": [header.sop_instance_uid for header in headers],
+        "transfer_syntax_uid": [header.transfer_syntax_uid for header in headers],
+        "ordinal": [one.stretch.ordinal for one in news],
+        "offset": [one.stretch.offset for one in news],
+        "sealed_length": [one.stretch.sealed_length for one in news],
+        "size": [header.size for header in headers],
+        "sha256": [one.sha256 for one in news],
+        "crc32": [one.crc32 for one in news],
+        "dataset_offset": [header.dataset_offset for header in headers],
+        "pixel_offset": [header.pixel_offset for header in headers],
+        "pixel_value_offset": [header.pixel_value_offset for header in headers],
+        "pixel_length": [header.pixel_length for header in headers],
+        "tail_crc32": [one.tail_crc32 for one in news],
+        "frame_count": [header.frames.count if header.frames else header.number_of_frames for header in headers],
+        "frames": [frametable.pack(header.frames) if header.frames else None for header in headers],
+    }
