@@ -8,5 +8,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("api/", include("exchange.api.urls")),
+    path("dicomweb/", include("exchange.dicomweb.urls")),
     path("oauth/token", oauth.token, name="oauth-token"),
 ]

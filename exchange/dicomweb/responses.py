@@ -1,0 +1,61 @@
+"""Bodies of several parts, and DICOM JSON (DICOM PS3.18 Sections 8.6 and 8.7)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from transfers import retrieving
+from transfers.formats import multipart
+from transfers.formats.mediatypes import MediaType
+from transfers.retrieving import Answer, Item, Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One body part: its type, the URL of what it is, and where its octets lie."""
+
+    media_type: MediaType
+    location: str
+    stretches: Sequence[Stretch]
+
+
+def multipart_answer(
+    parts: Sequence[Part], *, root: str, items: Sequence[Item], kind: retrieving.Kind = "pulled"
+) -> Answer:
+    """A multipart/related of stored octets (PS3.18 Section 8.6.1.2).
+
+    Its boundary comes from the digests, so that the same request gives the same bytes and a range of them fits.
+    """
+    names = chain.from_iterable((str(part.media_type), part.location) for part in parts)
+    places = repr([[(one.start, one.stop) for one in part.stretches] for part in parts])
+    etag = retrieving.tag("multipart", root, *names, places, retrieving.digests(items))
+    boundary = etag.encode()
+    pieces: list[bytes | Stretch] = []
+    for part in parts:
+        pieces.append(multipart.part_header(boundary, content_type=str(part.media_type), location=part.location))
+        pieces.extend(part.stretches)
+    pieces.append(multipart.closing(boundary))
+    media_type = f'multipart/related; type="{root}"; boundary={etag}'
+    return retrieving.of_pieces(pieces, media_type=media_type, etag=etag, items=items, kind=kind)
+
+
+def single_answer(part: Part, *, item: Item, kind: retrieving.Kind = "pulled") -> Answer:
+    """The octets of one thing, by themselves."""
+    places = repr([(one.start, one.stop) for one in part.stretches])
+    etag = retrieving.tag("single", str(part.media_type), places, item.sha256)
+    return retrieving.of_pieces(
+        list(part.stretches), media_type=str(part.media_type), etag=etag, items=[item], kind=kind
+    )
+
+
+def json_response(body: bytes | Iterator[bytes], *, media_type: str, etag: str = "") -> HttpResponseBase:
+    """A DICOM JSON answer; the type carries no charset, for clients compare the string."""
+    headers = {"Content-Type": media_type, "Cache-Control": "private, no-store", "Vary": "Accept, Authorization"}
+    if etag:
+        headers["ETag"] = f'"{etag}"'
+    if isinstance(body, bytes):
+        return HttpResponse(body, headers={**headers, "Content-Length": str(len(body))})
+    return StreamingHttpResponse(body, headers=headers)

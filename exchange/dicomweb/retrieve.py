@@ -1,0 +1,131 @@
+"""Retrieve: WADO-RS of studies, series, instances, metadata, frames and bulk data (PS3.18 Section 10.4)."""
+
+import itertools
+from collections.abc import Sequence
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from exchange import handover
+from exchange.dicomweb import negotiation, responses
+from exchange.dicomweb.guard import Root
+from exchange.dicomweb.responses import Part
+from transfers import bundling, errors, retrieving
+from transfers.formats.mediatypes import MediaType
+from transfers.retrieving import InstanceItem, Stretch, Target
+
+MAX_FRAMES = 10_000
+
+
+def study(request: HttpRequest, root: Root, *, study: str) -> HttpResponseBase:
+    """All instances of a study (PS3.18 Section 10.4.1.1.1), or a ZIP of them."""
+    return _several(request, root, Target(study))
+
+
+def series(request: HttpRequest, root: Root, *, study: str, series: str) -> HttpResponseBase:
+    """All instances of a series (PS3.18 Section 10.4.1.1.1), or a ZIP of them."""
+    return _several(request, root, Target(study, series))
+
+
+def instance(request: HttpRequest, root: Root, *, study: str, series: str, instance: str) -> HttpResponseBase:
+    """One instance, as the only part of a multipart or by itself (PS3.18 Table 10.4.4-1)."""
+    items = _select(root, Target(study, series, instance))
+    offers = [negotiation.multipart_of(negotiation.DICOM), MediaType("application", "dicom")]
+    choice = negotiation.choose(request, offers)
+    negotiation.require_stored_syntax(choice, items[0].transfer_syntax_uid)
+    part = _file_part(items[0], root)
+    if choice.is_multipart:
+        answer = responses.multipart_answer([part], root=negotiation.DICOM, items=items)
+    else:
+        answer = responses.single_answer(part, item=items[0])
+    return handover.respond(request, answer, who=root.who)
+
+
+def metadata(request: HttpRequest, root: Root, *, study: str, series: str = "", instance: str = "") -> HttpResponseBase:
+    """The data sets without their bulk data (PS3.18 Section 10.4.1.1.2)."""
+    items = _select(root, Target(study, series, instance))
+    choice = negotiation.choose(request, negotiation.JSON)
+    etag = retrieving.tag("metadata", str(choice.offer), root.base_url, retrieving.digests(items))
+    if unchanged := handover.not_modified(request, etag):
+        return unchanged
+    chunks = retrieving.stream_metadata(items, who=root.who, base_url=root.base_url)
+    if request.method == "HEAD":
+        return responses.json_response(b"", media_type=str(choice.offer), etag=etag)
+    if retrieving.is_small(items):
+        return responses.json_response(b"".join(chunks), media_type=str(choice.offer), etag=etag)
+    return responses.json_response(chunks, media_type=str(choice.offer), etag=etag)
+
+
+def frames(
+    request: HttpRequest, root: Root, *, study: str, series: str, instance: str, numbers: str
+) -> HttpResponseBase:
+    """Single frames, by their numbers from 1 (PS3.18 Section 10.4.1.1.6)."""
+    (item,) = _select(root, Target(study, series, instance))
+    asked = parse_frame_list(numbers)
+    located = retrieving.locate_frames(item, asked)
+    choice = negotiation.choose_frames(request, item.transfer_syntax_uid, is_single=len(asked) == 1)
+    media_type = negotiation.part_type(choice, item.transfer_syntax_uid)
+    parts = [
+        Part(media_type, f"{root.base_url}{item.path}/frames/{number}", stretches)
+        for number, stretches in zip(asked, located, strict=True)
+    ]
+    return _respond_viewed(request, root, item, choice=choice, parts=parts)
+
+
+def bulkdata(
+    request: HttpRequest, root: Root, *, study: str, series: str, instance: str, path: str
+) -> HttpResponseBase:
+    """The value that metadata names by a BulkDataURI (PS3.18 Section 10.4.1.1.5)."""
+    (item,) = _select(root, Target(study, series, instance))
+    stretch = retrieving.locate_bulk(item, path)
+    choice = negotiation.choose(
+        request, [negotiation.multipart_of(negotiation.OCTETS), MediaType("application", "octet-stream")]
+    )
+    media_type = MediaType("application", "octet-stream")
+    part = Part(media_type, f"{root.base_url}{item.path}/bulkdata/{path}", [stretch])
+    return _respond_viewed(request, root, item, choice=choice, parts=[part])
+
+
+def parse_frame_list(text: str) -> list[int]:
+    """Frame numbers in ascending order, each once (PS3.18 Table 10.4.1-1); raises BadRequest."""
+    try:
+        numbers = [int(part) for part in text.split(",") if part.isascii() and part.isdigit() and len(part) < 10]
+    except ValueError:
+        numbers = []
+    if len(numbers) != text.count(",") + 1 or len(numbers) > MAX_FRAMES:
+        raise errors.BadRequest("A list of frames holds numbers from 1, with commas between them.")
+    if numbers[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(numbers)):
+        raise errors.BadRequest("Frames are counted from 1 and listed in ascending order, each once.")
+    return numbers
+
+
+def _several(request: HttpRequest, root: Root, target: Target) -> HttpResponseBase:
+    items = _select(root, target)
+    choice = negotiation.choose(request, [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP])
+    if not choice.is_multipart:
+        return handover.respond(request, bundling.bundle(items), who=root.who)
+    for syntax in {item.transfer_syntax_uid for item in items}:
+        negotiation.require_stored_syntax(choice, syntax)
+    parts = [_file_part(item, root) for item in items]
+    answer = responses.multipart_answer(parts, root=negotiation.DICOM, items=items)
+    return handover.respond(request, answer, who=root.who)
+
+
+def _select(root: Root, target: Target) -> list[InstanceItem]:
+    return retrieving.select(root.sights(target.study_instance_uid), target)
+
+
+def _file_part(item: InstanceItem, root: Root) -> Part:
+    media_type = MediaType("application", "dicom", {"transfer-syntax": item.transfer_syntax_uid})
+    return Part(media_type, root.base_url + item.path, [Stretch(item, 0, item.size)])
+
+
+def _respond_viewed(
+    request: HttpRequest, root: Root, item: InstanceItem, *, choice: negotiation.Choice, parts: Sequence[Part]
+) -> HttpResponseBase:
+    if choice.is_multipart:
+        root_type = parts[0].media_type.essence
+        answer = responses.multipart_answer(parts, root=root_type, items=[item], kind="viewed")
+    else:
+        answer = responses.single_answer(parts[0], item=item, kind="viewed")
+    return handover.respond(request, answer, who=root.who)

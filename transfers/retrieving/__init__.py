@@ -1,0 +1,55 @@
+"""Retrieving: what a caller may see, handed over byte for byte, and recorded once it was.
+
+`items` finds the instances a request names, `answers` gives them a known size and streams them, `metadata` and
+`frames` answer parts of them, `ledger` keeps what was handed over.
+"""
+
+from transfers.retrieving.answers import Answer, Piece, Stretch, digests, of_pieces, open_key, read, stream, tag
+from transfers.retrieving.frames import locate_bulk, locate_frames
+from transfers.retrieving.items import (
+    DOCUMENT,
+    INSTANCE,
+    SHOWN,
+    InstanceItem,
+    Item,
+    Target,
+    find,
+    preferred,
+    select,
+    select_all,
+    sights_of,
+    without_repeats,
+)
+from transfers.retrieving.ledger import Kind, record
+from transfers.retrieving.metadata import is_small, records, stream_metadata
+
+__all__ = [
+    "DOCUMENT",
+    "INSTANCE",
+    "SHOWN",
+    "Answer",
+    "InstanceItem",
+    "Item",
+    "Kind",
+    "Piece",
+    "Stretch",
+    "Target",
+    "digests",
+    "find",
+    "is_small",
+    "locate_bulk",
+    "locate_frames",
+    "of_pieces",
+    "open_key",
+    "preferred",
+    "read",
+    "record",
+    "records",
+    "select",
+    "select_all",
+    "sights_of",
+    "stream",
+    "stream_metadata",
+    "tag",
+    "without_repeats",
+]

@@ -1,0 +1,12 @@
+"""Searching: QIDO-RS over the opened records of what the caller may see (DICOM PS3.18 Section 10.6).
+
+UIDs are columns and answered by the database; names, identifiers and dates are sealed, and matched in memory.
+`shelf` holds opened studies, `query` reads a request, `matching` compares, `counting` computes, `levels` answers.
+"""
+
+from transfers.searching.attributes import Level
+from transfers.searching.levels import Results, search
+from transfers.searching.query import Query, parse
+from transfers.searching.shaping import Scope
+
+__all__ = ["Level", "Query", "Results", "Scope", "parse", "search"]

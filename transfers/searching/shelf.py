@@ -1,0 +1,134 @@
+"""The studies a caller may see, opened: kept in memory while what the caller may see stays the same.
+
+Ten thousand records take a tenth of a second to open, so a process keeps those of its last callers. Whether they
+may still be seen is asked of the database at every search; what may not is dropped with the answer.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import Any, Final
+
+from django.db import connection
+
+from accounts.principals import Principal
+from transfers import access, retrieving
+from transfers.access import Sight
+from transfers.keys.opened import TransferKey
+
+Record = dict[str, Any]  # Any: one data set of the DICOM JSON Model (PS3.18 Annex F)
+
+KEPT_CALLERS: Final = 32
+KEPT_STUDIES: Final = 200_000
+_STUDIES: Final = """
+    SELECT id, transfer_id, study_instance_uid, received_at, series_count, instance_count, record
+      FROM transfers_study
+     WHERE transfer_id = ANY(%s) AND record IS NOT NULL AND (%s = '' OR study_instance_uid = %s)
+     ORDER BY received_at, id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A study as one transfer holds it."""
+
+    pk: int
+    seen: Sight
+    received_at: datetime
+    series_count: int
+    instance_count: int
+    record: Record
+
+
+@dataclass(slots=True)
+class Study:
+    """One Study Instance UID: what it says comes from `main`, what it counts from all its members."""
+
+    uid: str
+    main: Member
+    members: Sequence[Member]
+    modalities: tuple[str, ...] | None = None
+
+    @property
+    def record(self) -> Record:
+        return self.main.record
+
+
+@dataclass(slots=True)
+class Shelf:
+    """Studies in the order in which they came, and where those with an exact value stand."""
+
+    studies: list[Study]
+    _indexes: dict[str, dict[str, list[Study]]] = field(default_factory=dict)
+
+    def exactly(self, path: str, value: str) -> list[Study]:
+        """The studies with one value at a tag; the index is made when it is first needed."""
+        index = self._indexes.get(path)
+        if index is None:
+            index = {}
+            for study in self.studies:
+                for found in study.record.get(path, {}).get("Value", ()):
+                    index.setdefault(str(found).strip(" "), []).append(study)
+            self._indexes[path] = index
+        return index.get(value.strip(" "), [])
+
+
+_kept: OrderedDict[str, tuple[str, Shelf]] = OrderedDict()
+_lock = Lock()
+
+
+def of_caller(who: Principal) -> Shelf:
+    """All studies of the caller's open deliveries."""
+    mark = access.fingerprint(who)
+    slot = f"{who.ident} {who.bound_to}"
+    with _lock:
+        known = _kept.get(slot)
+        if known is not None and known[0] == mark:
+            _kept.move_to_end(slot)
+            return known[1]
+        _kept.pop(slot, None)
+    shelf = Shelf(load(access.sights(who)))
+    with _lock:
+        _kept[slot] = (mark, shelf)
+        while len(_kept) > KEPT_CALLERS or (
+            len(_kept) > 1 and sum(len(kept.studies) for _, kept in _kept.values()) > KEPT_STUDIES
+        ):
+            _kept.popitem(last=False)
+    return shelf
+
+
+def load(seen: Sequence[Sight], *, study_instance_uid: str = "") -> list[Study]:
+    """Open the study records of transfers; one Study Instance UID is one study."""
+    by_id = {sight.transfer_id: sight for sight in seen}
+    with connection.cursor() as cursor:
+        cursor.execute(_STUDIES, [list(by_id), study_instance_uid, study_instance_uid])
+        rows = cursor.fetchall()
+    by_uid: dict[str, list[Member]] = {}
+    opener = Opener()
+    for pk, transfer_id, uid, received_at, series_count, instance_count, sealed in rows:
+        sight = by_id[transfer_id]
+        record = opener.open(sight, "study", uid, sealed)
+        by_uid.setdefault(uid, []).append(Member(pk, sight, received_at, series_count, instance_count, record))
+    return [Study(uid, retrieving.preferred(members), members) for uid, members in by_uid.items()]
+
+
+class Opener:
+    """Opens records of several transfers, each key once."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, TransferKey] = {}
+
+    def open(self, seen: Sight, kind: str, row: str, sealed: bytes) -> Record:
+        transfer = str(seen.transfer_id)
+        key = self._keys.get(transfer)
+        if key is None:
+            key = self._keys[transfer] = retrieving.open_key(seen)
+        record: Record = json.loads(key.open(kind, row, sealed))
+        return record
+
+
+def member_pks(studies: Iterable[Study]) -> list[int]:
+    return [member.pk for study in studies for member in study.members]
