@@ -16,7 +16,7 @@ from accounts.models import Organization
 from transfers import transitions
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
-from transfers.models import Delivery, Notification, Switch, Transfer
+from transfers.models import Delivery, Notification, Switch, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Progress, Reason, State
 
 
@@ -71,14 +71,23 @@ def announce_lapsed(transfer_id: UUID) -> None:
 
 @transaction.atomic
 def announce_withdrawn(transfer_id: UUID) -> None:
-    """Tell recipients who could have opened it.
+    """Tell recipients who could have opened it; a restore that destroys again what had lapsed tells nobody.
 
     An address without an account was sealed and went with the transfer: its reader learns it from the link.
     """
-    transfer = Transfer.objects.filter(pk=transfer_id, reason=Reason.WITHDRAWN, available_at__isnull=False).first()
-    if transfer:
+    transfer = Transfer.objects.filter(pk=transfer_id, available_at__isnull=False).first()
+    if transfer and _was_withdrawn(transfer):
         for delivery in transfer.deliveries.filter(access=Access.OPEN, email_hash=None):
             _tell(transfer, "withdrawn", "recipient", delivery)
+
+
+@transaction.atomic
+def announce_rejections(transfer_id: UUID) -> None:
+    """Tell recipients that the sender took back some instances by a rejection note (IHE RAD TF-3 4.66, IOCM)."""
+    if transfer := _locked(transfer_id, state=State.AVAILABLE):
+        hidden = transfer.instances.exclude(rejected_by="").count()
+        for delivery in transfer.deliveries.filter(access=Access.OPEN):
+            _tell(transfer, f"rejected-instances:{hidden}", "recipient", delivery)
 
 
 @transaction.atomic
@@ -181,6 +190,13 @@ def _locked(transfer_id: UUID, *, state: State, reason: Reason | None = None) ->
     """The transfer while it is in this state: what has moved on is announced by what moved it."""
     rows = Transfer.objects.select_for_update().filter(pk=transfer_id, state=state)
     return (rows if reason is None else rows.filter(reason=reason)).first()
+
+
+def _was_withdrawn(transfer: Transfer) -> bool:
+    """A withdrawn transfer is purged at once; then its tombstone remembers why."""
+    if transfer.reason == Reason.WITHDRAWN:
+        return True
+    return Tombstone.objects.filter(transfer_id=transfer.pk, reason=Reason.WITHDRAWN).exists()
 
 
 def _unfetched(transfer: Transfer) -> QuerySet[Delivery]:

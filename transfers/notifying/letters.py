@@ -24,6 +24,7 @@ TEMPLATES: dict[tuple[str, str], str] = {
     ("waiting", "recipient"): "waiting",
     ("re-opened", "recipient"): "reopened",
     ("withdrawn", "recipient"): "withdrawn",
+    ("rejected-instances", "recipient"): "rejected_instances",
     ("held", "sender"): "held_sender",
     ("held", "desk"): "held_desk",
     ("rejected", "sender"): "rejected",
@@ -60,6 +61,8 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
         words |= _quota(notification.organization, detail.partition(":")[0])
     if kind == "alarm":
         words["note"] = _note(detail.rpartition(":")[0])
+    if kind == "rejected-instances":
+        words["rejected"] = int(detail)
     return _set(TEMPLATES[kind, notification.audience], words)
 
 
