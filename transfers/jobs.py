@@ -228,11 +228,10 @@ def requeue(job_id: int) -> bool:
 
 
 def forget() -> None:
-    """Remove what nobody asks for any more: old done jobs, kept answers, leases of pushes long dead."""
+    """Remove what nobody asks for any more: old done jobs, answers kept for a repetition."""
     for statement, age in (
         ("DELETE FROM transfers_job WHERE state = 'done' AND done_at < now() - %s RETURNING id", KEEP_DONE),
         ("DELETE FROM transfers_idempotencykey WHERE created_at < now() - %s RETURNING id", KEEP_ANSWERS),
-        ("DELETE FROM transfers_lease WHERE heartbeat_at < now() - %s RETURNING id", KEEP_ANSWERS),
     ):
         _rows(statement, [age])
 

@@ -61,13 +61,14 @@ EVENTS: dict[str, Phases] = {
     "transfer.finalise": _of_transfer("validating.validate"),
     "transfer.new-digest": NOTHING,  # receiving again; it will be finalised again
     "transfer.pass": _of_transfer("notifying.announce_available"),
-    "transfer.release": _of_transfer("notifying.announce_available"),
+    "transfer.release": _of_transfer("notifying.announce_available", "validating.apply_rejections"),
     "transfer.re-open": _of_transfer("notifying.announce_reopened"),
     "transfer.wait": _of_transfer("notifying.announce_held"),
     "transfer.stop": _of_transfer("notifying.announce_held"),
     "transfer.fail": _of_transfer("notifying.announce_held"),
     "transfer.reject": _of_transfer("notifying.announce_rejected"),
     "transfer.lapse": _of_transfer("notifying.announce_lapsed"),
+    "transfer.rejected-instances": _of_transfer("notifying.announce_rejections"),
     "transfer.settle": _of_transfer("expiring.close_fulfilled"),  # a recipient has answered
     "transfer.fulfil": NOTHING,  # everybody has it and said so
     "transfer.withdraw": _of_transfer("notifying.announce_withdrawn", "expiring.delete_objects"),
@@ -83,6 +84,7 @@ EVENTS: dict[str, Phases] = {
     "sweep.quiet": _of_clock("transfers.receiving.finalise_quiet"),
     "sweep.lapse": _of_clock("transfers.expiring.lapse_due"),
     "sweep.purge": _of_clock("transfers.expiring.purge_due"),
+    "sweep.pushes": _of_clock("transfers.expiring.end_dead_pushes"),
     "sweep.day-keys": _of_clock("transfers.expiring.destroy_day_keys"),
     "sweep.storage": _of_clock("transfers.expiring.sweep_storage"),
     "sweep.rows": _of_clock("transfers.jobs.forget"),
@@ -102,6 +104,7 @@ def schedule() -> dict[str, float]:
         "sweep.purge": often,
         "packs.discard": 60.0,
         "audit.seal": 60.0,
+        "sweep.pushes": 600.0,
         "sweep.day-keys": 3600.0,
         "sweep.storage": 86400.0,
         "sweep.rows": 86400.0,
