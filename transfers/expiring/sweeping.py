@@ -103,10 +103,9 @@ def _close_pack(pack_id: int) -> bool:
     """End a pack whose push died: what was committed stays, the rest was never promised to anyone."""
     with transaction.atomic():
         # The transfer first, as a commit locks it: then no commit is on its way into this pack.
-        transfer_id = Pack.objects.values_list("transfer_id", flat=True).get(pk=pack_id)
-        Transfer.objects.select_for_update().get(pk=transfer_id)
+        transfer = Transfer.objects.select_for_update().filter(packs=pack_id).first()
         pack = Pack.objects.filter(pk=pack_id, is_open=True).first()
-        if pack is None or Lease.objects.filter(kind="push", transfer_id=transfer_id).exists():
+        if transfer is None or pack is None or transfer.leases.filter(kind="push").exists():
             return False
         vault.abort(pack.name, pack.upload_id)
         if pack.committed_length:
