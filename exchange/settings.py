@@ -21,6 +21,7 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 EXCHANGE_HOST = env.str("EXCHANGE_HOST", default="127.0.0.1")
 EXCHANGE_PORT = env.int("EXCHANGE_PORT", default=8000)
+EXCHANGE_DIMSE_PORT = env.int("EXCHANGE_DIMSE_PORT", default=11112)
 # The one base of every URL we write into answers, mails and pages.
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{EXCHANGE_PORT}").rstrip("/")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
@@ -110,6 +111,10 @@ WHITENOISE_AUTOREFRESH = False
 
 # The shortest life a sender may give a transfer; a demo shortens it to show an expiry.
 EXCHANGE_MIN_LIFETIME = timedelta(seconds=env.int("EXCHANGE_MIN_LIFETIME", default=3600))
+
+# tcp://host:port or unix:///path of a clamd that looks at every object; none, and transfers say "unscanned".
+# Its StreamMaxLength must be at least the longest object: what it cannot answer for does not pass.
+CLAMD_URL = env.str("CLAMD_URL", default="")
 
 # Less than this free, and a start is refused: PostgreSQL panics on a full disk.
 EXCHANGE_LEAVE_FREE_MB = env.int("EXCHANGE_LEAVE_FREE_MB", default=200)

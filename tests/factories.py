@@ -198,6 +198,12 @@ def make_ct(*, pixels: bytes = bytes(512), **attributes: Any) -> bytes:  # Any: 
     return part10_file(ds)
 
 
+def make_series(count: int, **attributes: Any) -> list[bytes]:  # Any: element values
+    """The images of one series, numbered from 1."""
+    uids = {"StudyInstanceUID": make_uid(), "SeriesInstanceUID": make_uid(), **attributes}
+    return [make_ct(**{"InstanceNumber": number, **uids}) for number in range(1, count + 1)]
+
+
 def part10_file(ds: Dataset, *, transfer_syntax_uid: str = ExplicitVRLittleEndian) -> bytes:
     """Write a data set as a Part 10 file (PS3.10 Section 7.1)."""
     ds.file_meta = FileMetaDataset()

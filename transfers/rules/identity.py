@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+PATIENT_NAME: Final = "00100010"
 PATIENT_ID: Final = "00100020"
 ISSUER_OF_PATIENT_ID: Final = "00100021"
+PATIENT_BIRTH_DATE: Final = "00100030"
 ISSUER_OF_PATIENT_ID_QUALIFIERS: Final = "00100024"
 ACCESSION_NUMBER: Final = "00080050"
 ISSUER_OF_ACCESSION_NUMBER: Final = "00080051"
@@ -103,16 +105,16 @@ def of_study(record: Record, *, default: Domains) -> Identity:
     References: PS3.3 Section C.7.1.1 and Table 10-18 (patient), Table 10-17 (accession number).
     """
     return Identity(
-        patient_id=_text(record, PATIENT_ID),
+        patient_id=text(record, PATIENT_ID),
         issuer=(
-            _text(record, ISSUER_OF_PATIENT_ID)
-            or _text(_item(record, ISSUER_OF_PATIENT_ID_QUALIFIERS), UNIVERSAL_ENTITY_ID)
+            text(record, ISSUER_OF_PATIENT_ID)
+            or text(_item(record, ISSUER_OF_PATIENT_ID_QUALIFIERS), UNIVERSAL_ENTITY_ID)
             or default.patient
         ),
-        accession=_text(record, ACCESSION_NUMBER),
+        accession=text(record, ACCESSION_NUMBER),
         accession_issuer=(
-            _text(_item(record, ISSUER_OF_ACCESSION_NUMBER), LOCAL_NAMESPACE_ENTITY_ID)
-            or _text(_item(record, ISSUER_OF_ACCESSION_NUMBER), UNIVERSAL_ENTITY_ID)
+            text(_item(record, ISSUER_OF_ACCESSION_NUMBER), LOCAL_NAMESPACE_ENTITY_ID)
+            or text(_item(record, ISSUER_OF_ACCESSION_NUMBER), UNIVERSAL_ENTITY_ID)
             or default.accession
         ),
     )
@@ -132,7 +134,17 @@ def _names_agree(one: Patient, other: Patient) -> bool:
     return normalised_name(one.name) == normalised_name(other.name)
 
 
-def _text(record: Record, tag: str) -> str:
+def name_and_birth_date(record: Record) -> tuple[str, str]:
+    """Read them from a record; of the name's groups the first that is given (PS3.18 Section F.2.2)."""
+    # Any: the JSON of an element's values
+    names: Sequence[Any] = record.get(PATIENT_NAME, {}).get("Value") or ()
+    groups = names[0] if names and isinstance(names[0], Mapping) else {}
+    given = [str(groups[group]) for group in ("Alphabetic", "Ideographic", "Phonetic") if groups.get(group)]
+    return "=".join(given), text(record, PATIENT_BIRTH_DATE)
+
+
+def text(record: Record, tag: str) -> str:
+    """The first value of an element, empty where there is none."""
     # Any: the JSON of an element's values
     values: Sequence[Any] = record.get(tag, {}).get("Value") or ()
     return str(values[0]).strip() if values and values[0] is not None else ""

@@ -4,8 +4,8 @@
 of the same kind. Pixels are never sent: transfers/sandbox/trimming.py leaves them out.
 """
 
-from transfers.sandbox.descriptions import Description, KeyObjects, Trimmed, describe, inspect
+from transfers.sandbox.descriptions import Description, Trimmed, describe, inspect
 from transfers.sandbox.trimming import Trimmer
 from transfers.sandbox.workers import Reply, call, isolation
 
-__all__ = ["Description", "KeyObjects", "Reply", "Trimmed", "Trimmer", "call", "describe", "inspect", "isolation"]
+__all__ = ["Description", "Reply", "Trimmed", "Trimmer", "call", "describe", "inspect", "isolation"]

@@ -8,7 +8,7 @@ import codecs
 import io
 import json
 import warnings
-from typing import Any, Final
+from typing import Any
 
 import pydicom
 import pydicom.charset
@@ -21,9 +21,6 @@ from pydicom.multival import MultiValue
 from transfers.formats import dicomjson, frames
 from transfers.sandbox import activity
 from transfers.sandbox.child import Header
-
-KEY_OBJECTS: Final = "1.2.840.10008.5.1.4.1.1.88.59"
-MAX_REFERENCES: Final = 1_000_000
 
 # PS3.18 Table 10.6.3-3 and what viewers and work lists also ask for; the first ones are there even when empty.
 _STUDY_REQUIRED = (
@@ -107,18 +104,14 @@ def _facts(ds: Dataset) -> Header:
             "name": _text(ds, "PatientName"),
             "birth_date": _text(ds, "PatientBirthDate"),
         },
-        "character_sets": _texts(ds, "SpecificCharacterSet"),
         "knows_characters": all(_is_known(name) for name in _texts(ds, "SpecificCharacterSet")),
         "modality": _text(ds, "Modality"),
         "series_number": _number(ds, "SeriesNumber"),
         "instance_number": _number(ds, "InstanceNumber"),
-        "image_type": _texts(ds, "ImageType"),
         "burned_in": _text(ds, "BurnedInAnnotation"),
         "is_lossy": _is_lossy(ds, syntax),
         "pixel_bits": _pixel_bits(ds),
-        "document_type": _text(ds, "MIMETypeOfEncapsulatedDocument"),
         "active": _active(ds),
-        "key_objects": _key_objects(ds) if str(ds.get("SOPClassUID", "")) == KEY_OBJECTS else None,
     }
 
 
@@ -158,18 +151,6 @@ def _pixel_bits(ds: Dataset) -> int | None:
     )
     bits = frames.native_bits(image)
     return None if bits is None else bits * (image.number_of_frames or 1)
-
-
-def _key_objects(ds: Dataset) -> Header:
-    """Title and references of a Key Object Selection (PS3.3 Section A.35.4, Table C.17-2)."""
-    titles = [_text(item, "CodeValue") for item in ds.get("ConceptNameCodeSequence") or ()]
-    instances = [
-        [str(study.get("StudyInstanceUID", "")), str(sop.get("ReferencedSOPInstanceUID", ""))]
-        for study in ds.get("CurrentRequestedProcedureEvidenceSequence") or ()
-        for series in study.get("ReferencedSeriesSequence") or ()
-        for sop in series.get("ReferencedSOPSequence") or ()
-    ]
-    return {"title": titles[0] if titles else "", "instances": instances[:MAX_REFERENCES]}
 
 
 def _universal_issuer(ds: Dataset) -> str:

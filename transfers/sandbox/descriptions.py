@@ -31,14 +31,6 @@ class Trimmed:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyObjects:
-    """A Key Object Selection: title code, and (Study, SOP Instance UID) of what it names."""
-
-    title: str
-    instances: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Description:
     """What one instance says. `study` and `series` are given for the first one of a series in a batch."""
 
@@ -47,7 +39,6 @@ class Description:
     facts: InstanceFacts
     study: bytes | None
     series: bytes | None
-    key_objects: KeyObjects | None
 
 
 def describe(instances: Sequence[Trimmed]) -> list[Description | None]:
@@ -127,7 +118,6 @@ def _description(answer: Mapping[str, Any], record: bytes) -> Description | None
         facts=_facts(answer),
         study=json.dumps(study).encode() if isinstance(study, dict) else None,
         series=json.dumps(series).encode() if isinstance(series, dict) else None,
-        key_objects=_key_objects(answer.get("key_objects")),
     )
 
 
@@ -152,16 +142,6 @@ def _facts(answer: Mapping[str, Any]) -> InstanceFacts:  # Any: JSON
         pixel_bits=_number(answer.get("pixel_bits")),
         bad_values=_number(answer.get("bad_values")) or 0,
         active=_text(answer.get("active")),
-    )
-
-
-def _key_objects(said: Any) -> KeyObjects | None:  # Any: JSON
-    if not isinstance(said, dict) or not isinstance(said.get("instances"), list):
-        return None
-    pairs = (pair for pair in said["instances"] if isinstance(pair, list) and len(pair) == 2)
-    return KeyObjects(
-        title=_text(said.get("title"))[:16],
-        instances=tuple((_text(study)[:64], _text(sop)[:64]) for study, sop in pairs),
     )
 
 
