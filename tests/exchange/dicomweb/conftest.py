@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 
 from accounts.models import Organization
+from accounts.principals import Scope
 from tests import factories, sealing
 from transfers.formats import mediatypes, multipart
 from transfers.models import Transfer
@@ -23,11 +24,8 @@ class Reply:
 
     @classmethod
     def of(cls, response: HttpResponseBase) -> "Reply":
-        if response.streaming:
-            body = b"".join(response.streaming_content)  # type: ignore[attr-defined]
-        else:
-            body = response.content  # type: ignore[attr-defined]
-        return cls(response.status_code, response.headers, body)
+        chunks = response.streaming_content if response.streaming else [response.content]  # type: ignore[attr-defined]
+        return cls(response.status_code, response.headers, b"".join(chunks))
 
     def parts(self) -> Iterator[tuple[dict[str, str], bytes]]:
         boundary = mediatypes.parse_media_type(self.headers["Content-Type"]).params["boundary"]
@@ -66,7 +64,7 @@ class Sent:
         return f"/dicomweb/studies/{self.study}/series/{self.series[0]}/instances/{self.instances[0]}"
 
 
-def site(*scopes: str) -> Site:
+def site(*scopes: Scope) -> Site:
     organization = factories.make_organization()
     return Site(organization, sealing.caller(organization, *scopes)[1])
 
