@@ -19,6 +19,8 @@ def answer(error: Exception, context: Mapping[str, Any]) -> HttpResponse:  # Any
         return invalid(flatten(error.detail))
     if isinstance(error, errors.InvalidField):
         return invalid([(error.field, error.sentence)])
+    if isinstance(error, exceptions.MethodNotAllowed):
+        return problems.problem(problems.MethodNotAllowed(", ".join(context["view"].allowed_methods)), request)
     return problems.problem(translate(error), request)
 
 
@@ -30,8 +32,6 @@ def translate(error: Exception) -> Exception:
         return errors.Forbidden("Send the CSRF token of your session with the request, or use a key.")
     if isinstance(error, exceptions.NotFound | Http404):
         return errors.NotFound()
-    if isinstance(error, exceptions.MethodNotAllowed):
-        return problems.MethodNotAllowed("see the schema at /api/schema/")
     if isinstance(error, exceptions.NotAcceptable):
         return errors.NotAcceptable()
     if isinstance(error, exceptions.UnsupportedMediaType):

@@ -43,11 +43,16 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     """A bearer key or token, or the session of a signed-in person."""
 
     target_class = "exchange.api.authentication.Caller"
-    name = ["bearer", "session"]
+    name = ["bearer", "oauth2", "session"]
 
-    def get_security_definition(self, auto_schema: Any) -> list[dict[str, str]]:  # Any: untyped library
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:  # Any: untyped library, JSON
         return [
             {"type": "http", "scheme": "bearer", "description": "A key, or a token from /oauth/token."},
+            {
+                "type": "oauth2",
+                "description": "Client id and secret are a key's id and the key itself.",
+                "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
+            },
             {"type": "apiKey", "in": "cookie", "name": "sessionid", "description": "With X-CSRFToken on changes."},
         ]
 

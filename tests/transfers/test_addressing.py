@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -32,7 +33,7 @@ def make_draft(cast: Cast, *recipients: str, **wishes: object) -> Transfer:
     return Transfer.objects.get(pk=created.transfer_id)
 
 
-def make_available(cast: Cast, **fields: object) -> Transfer:
+def make_available(cast: Cast, **fields: Any) -> Transfer:
     return factories.make_transfer(cast.st_elsewhere, to=[cast.general_hospital], state=State.AVAILABLE, **fields)
 
 
@@ -493,7 +494,8 @@ def test_each_side_lists_its_own(cast: Cast) -> None:
 
 def test_pages_hold_each_transfer_once(cast: Cast) -> None:
     made = [make_available(cast).pk for _ in range(5)]
-    seen, cursor = [], ""
+    seen: list[object] = []
+    cursor = ""
     for _ in range(3):
         page = addressing.list_transfers(cast.alice.who, cursor=cursor, limit=2)
         seen, cursor = seen + ids(page), page.cursor
