@@ -81,8 +81,12 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Without an address: the database and broker that `manage.py up` starts in the data folder.
 IS_DATABASE_EMBEDDED = not (env.str("DATABASE_URL", default="") or env.str("DATABASE_URL_FILE", default=""))
 DATABASES = {"default": embedded.Postgres(DATA_DIR).settings if IS_DATABASE_EMBEDDED else env.db_url("DATABASE_URL")}
-# A connection a thread, kept: opening one costs more than a small push.
-DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+# Web processes have many threads and share a few connections, which stay warm; others keep their own.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
+DATABASES["default"] |= {"CONN_MAX_AGE": 0 if DATABASE_POOL_SIZE else None, "CONN_HEALTH_CHECKS": True}
+if DATABASE_POOL_SIZE:
+    _POOL = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    DATABASES["default"]["OPTIONS"] = {"pool": _POOL, **DATABASES["default"].get("OPTIONS", {})}
 IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("CELERY_BROKER_URL_FILE", default=""))
 CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())
