@@ -59,11 +59,11 @@ def _seal(instance: Instance, file: bytes, transfer: Transfer) -> None:
     instance.validated_sha256 = instance.sha256
     table = _header(file).frames
     instance.frames = frametable.pack(table) if table is not None else None
-    instance.save()
+    instance.save(update_fields=["record", "validated_sha256", "frames"])
     study.record = key.seal("study", study.study_instance_uid, _level(ds, STUDY_TAGS))
-    study.save()
+    study.save(update_fields=["record"])
     series.record = key.seal("series", series.series_instance_uid, _level(ds, SERIES_TAGS))
-    series.save()
+    series.save(update_fields=["record"])
 
 
 def _level(ds: Dataset, tags: Sequence[str]) -> bytes:

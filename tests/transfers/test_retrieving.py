@@ -46,7 +46,7 @@ def transfer(sender: Organization, recipient: Organization) -> Transfer:
 
 def answer_to(who: Principal, *, study: str = STUDY) -> Answer:
     items = retrieving.select(access.sights(who, study_instance_uid=study), Target(study))
-    pieces = [b"head", *(Stretch(item, 0, item.size) for item in items), b"tail"]
+    pieces: list[retrieving.Piece] = [b"head", *(Stretch(item, 0, item.size) for item in items), b"tail"]
     return retrieving.of_pieces(pieces, media_type="x/y", etag="tag", items=items, kind="pulled")
 
 
