@@ -177,3 +177,29 @@ class Found:
         return self.kind.sentence.format(
             count=self.count, present=self.present, missing=self.missing, patients=self.patients, names=self.names
         )
+
+
+def as_markdown() -> str:
+    """The table as docs/findings.md."""
+    rows = (
+        f"| `{kind.code}` | {kind.grade} | {_release(kind)} | {kind.sentence} | {kind.reference} |"
+        for kind in KINDS.values()
+    )
+    return "\n".join([_PAGE, *rows, ""])
+
+
+def _release(kind: Kind) -> str:
+    if kind.grade != Grade.STOP:
+        return "holds nothing"
+    return "with a note" if kind.releasable else "never"
+
+
+_PAGE: Final = """# What validation finds
+
+Made from `transfers/rules/findings.py` by `manage.py write_findings`. A *stop* holds a transfer until it is cured by
+a further push, released by its sender or the sender's administrator where that is possible, or withdrawn. A *check*
+asks people to look, a *note* only says; neither holds anything. `{count}` and the like are filled in. Only sender and
+recipient can read the sentences, which are sealed, for some name the patient.
+
+| code | grade | released | sentence | text |
+|---|---|---|---|---|"""

@@ -7,6 +7,7 @@ believed, and the parent builds its own objects from them (transfers/sandbox/des
 import codecs
 import io
 import json
+import re
 import warnings
 from typing import Any
 
@@ -46,6 +47,8 @@ _LOSSY_SYNTAXES = frozenset(
 # Without a VR (Implicit VR) until somebody asks.
 _MAY_HOLD_PROGRAMS = frozenset({"OB", "OW", "UN", None})
 _SEQUENCES = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
+
+_SPELLED = re.compile(r"ISO[-_ ]IR[-_ ]?([0-9]+)")
 
 # Warnings quote values, and judging values is not a reader's work.
 warnings.simplefilter("ignore")
@@ -159,7 +162,9 @@ def _universal_issuer(ds: Dataset) -> str:
 
 
 def _is_known(name: str) -> bool:
-    return name in pydicom.charset.python_encoding or name.replace("_", " ") in ("ISO IR 6", "ISO 2022 IR 6")
+    """PS3.3 Section C.12.1.1.2; `ISO-IR 100` and `ISO IR 100` are understood by every reader."""
+    spelled = _SPELLED.sub(r"ISO_IR \1", name.strip())
+    return spelled in pydicom.charset.python_encoding or spelled == "ISO 2022 IR 6"
 
 
 def _texts(ds: Dataset, keyword: str) -> list[str]:
