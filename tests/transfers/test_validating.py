@@ -1,21 +1,16 @@
 """Validation of whole transfers, on real rows, real packs and the real sandbox."""
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom.dataset import Dataset
 from pytest_django import Settings
 
 from accounts.models import AuditEvent
 from tests import factories
 from tests.transfers import misbehaving
+from tests.transfers.judged import codes, validated
 from transfers import errors, validating, vault
 from transfers.models import Finding, Instance, Job, Transfer
 from transfers.rules.identity import Patient
@@ -26,44 +21,7 @@ from transfers.validating.gathering import Gathered
 
 pytestmark = pytest.mark.django_db
 
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 SCRIPTED_PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /OpenAction << /S /JavaScript /JS (app.alert(1)) >> >>\nendobj\n"
-
-
-def validated(transfer: Transfer) -> Transfer:
-    validating.validate(transfer.pk)
-    transfer.refresh_from_db()
-    return transfer
-
-
-def codes(transfer: Transfer) -> set[str]:
-    return set(transfer.findings.values_list("code", flat=True))
-
-
-def make_note(title: str, study: str, *uids: str, **attributes: Any) -> bytes:  # Any: element values
-    """A Key Object Selection document that names instances of one study."""
-    code, evidence, series = Dataset(), Dataset(), Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = title, "DCM", "Title"
-    evidence.StudyInstanceUID = study
-    series.SeriesInstanceUID = factories.make_uid()
-    series.ReferencedSOPSequence = [_reference(uid) for uid in uids]
-    evidence.ReferencedSeriesSequence = [series]
-    return factories.make_ct(
-        pixels=b"",
-        SOPClassUID=KEY_OBJECTS,
-        Modality="KO",
-        StudyInstanceUID=study,
-        ConceptNameCodeSequence=[code],
-        CurrentRequestedProcedureEvidenceSequence=[evidence],
-        **attributes,
-    )
-
-
-def _reference(uid: str) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = factories.CT_STORAGE, uid
-    return item
 
 
 def test_a_clean_study_becomes_available() -> None:
@@ -251,163 +209,6 @@ def test_what_is_neither_draft_nor_validating_is_left_alone() -> None:
     validated(transfer)
     instance.refresh_from_db()
     assert instance.record is None
-
-
-def test_a_manifest_of_which_a_part_is_missing_proves_incompleteness() -> None:
-    transfer = factories.make_transfer()
-    study, here, away = factories.make_uid(), factories.make_uid(), factories.make_uid()
-    image = factories.make_ct(StudyInstanceUID=study, SOPInstanceUID=here)
-    factories.store_instances(transfer, [image, make_note("113030", study, here, away)])
-    assert validated(transfer).state == State.HELD and "incomplete" in codes(transfer)
-
-
-def test_a_manifest_of_objects_elsewhere_is_to_be_checked_only() -> None:
-    transfer = factories.make_transfer()
-    factories.store_instance(transfer, make_note("113030", factories.make_uid(), factories.make_uid()))
-    assert validated(transfer).state == State.AVAILABLE and "manifest-elsewhere" in codes(transfer)
-
-
-def test_a_manifest_counts_what_an_earlier_transfer_holds() -> None:
-    sender, study, uid = factories.make_organization(), factories.make_uid(), factories.make_uid()
-    earlier = factories.make_transfer(sender, state=State.AVAILABLE)
-    factories.store_instance(earlier, factories.make_ct(StudyInstanceUID=study, SOPInstanceUID=uid))
-    transfer = factories.make_transfer(sender, follows=earlier)
-    factories.store_instance(transfer, make_note("113030", study, uid))
-    assert validated(transfer).state == State.AVAILABLE and "manifest-elsewhere" not in codes(transfer)
-
-
-def sent_before(sender: Any, **attributes: Any) -> Instance:  # Any: an organisation, element values
-    """An instance in a transfer that passed."""
-    transfer = factories.make_transfer(sender)
-    instance = factories.store_instance(transfer, factories.make_ct(**attributes))
-    assert validated(transfer).state == State.AVAILABLE
-    return instance
-
-
-def reject(sender: Any, instance: Instance, **attributes: Any) -> Transfer:  # Any: as above
-    transfer = factories.make_transfer(sender, lifetime=timedelta(days=60))
-    note = make_note("113037", instance.study.study_instance_uid, instance.sop_instance_uid, **attributes)
-    factories.store_instance(transfer, note)
-    return validated(transfer)
-
-
-def test_a_rejection_note_hides_what_the_same_sender_sent() -> None:
-    sender = factories.make_organization()
-    instance = sent_before(sender)
-    transfer = reject(sender, instance)
-    instance.refresh_from_db()
-    assert transfer.state == State.AVAILABLE and instance.rejected_by == "113037"
-    assert Job.objects.filter(event="transfer.rejected-instances", row=str(instance.transfer_id)).count() == 1
-    assert transfer.instances.get().rejected_by == ""
-
-
-def test_a_rejection_note_of_another_sender_hides_nothing() -> None:
-    instance = sent_before(factories.make_organization())
-    transfer = reject(factories.make_organization(), instance)
-    instance.refresh_from_db()
-    assert instance.rejected_by == "" and "rejection-unmatched" in codes(transfer)
-
-
-def test_a_rejection_note_for_another_patient_hides_nothing() -> None:
-    sender = factories.make_organization()
-    instance = sent_before(sender)
-    transfer = reject(sender, instance, PatientID="P-9")
-    instance.refresh_from_db()
-    assert instance.rejected_by == "" and "rejection-unmatched" in codes(transfer)
-
-
-def test_a_rejection_note_that_is_held_acts_when_it_is_released() -> None:
-    sender = factories.make_organization()
-    instance = sent_before(sender)
-    transfer = factories.make_transfer(sender, declared_instances=2)
-    factories.store_instance(
-        transfer, make_note("113001", instance.study.study_instance_uid, instance.sop_instance_uid)
-    )
-    assert validated(transfer).state == State.HELD
-    instance.refresh_from_db()
-    assert instance.rejected_by == ""
-    Transfer.objects.filter(pk=transfer.pk).update(state=State.AVAILABLE)
-    validating.apply_rejections(transfer.pk)
-    instance.refresh_from_db()
-    assert instance.rejected_by == "113001"
-
-
-def test_validating_twice_tells_nobody_twice() -> None:
-    sender = factories.make_organization()
-    instance = sent_before(sender)
-    transfer = reject(sender, instance)
-    Job.objects.all().delete()
-    validating.apply_rejections(transfer.pk)
-    assert not Job.objects.exists()
-
-
-@contextmanager
-def clamd(answer: bytes | None = None) -> Iterator[str]:
-    """A scanner that speaks INSTREAM and finds the test file; with `answer` it says only that."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = server.accept()
-            except OSError:
-                return
-            with connection, connection.makefile("rb") as stream:
-                assert stream.read(10) == b"zINSTREAM\0"
-                body = b""
-                while length := int.from_bytes(stream.read(4), "big"):
-                    body += stream.read(length)
-                found = b"stream: Eicar-Test-Signature FOUND\0" if EICAR in body else b"stream: OK\0"
-                connection.sendall(found if answer is None else answer)
-
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-
-
-def test_a_scanner_that_finds_nothing_lets_pass(settings: Settings) -> None:
-    transfer = factories.make_transfer()
-    factories.store_instance(transfer, factories.make_ct())
-    with clamd() as settings.CLAMD_URL:
-        assert validated(transfer).state == State.AVAILABLE
-    assert codes(transfer) == set()
-
-
-def test_malware_stops_for_good(settings: Settings) -> None:
-    transfer = factories.make_transfer()
-    instance = factories.store_instance(transfer, factories.make_ct(pixels=EICAR + bytes(512 - len(EICAR))))
-    with clamd() as settings.CLAMD_URL:
-        assert validated(transfer).state == State.HELD
-    instance.refresh_from_db()
-    assert codes(transfer) == {"malware"} and instance.record is None
-
-
-def test_malware_in_a_document_stops(settings: Settings) -> None:
-    transfer = factories.make_transfer()
-    factories.store_document(transfer, EICAR)
-    with clamd() as settings.CLAMD_URL:
-        assert validated(transfer).state == State.HELD and codes(transfer) == {"malware"}
-
-
-@pytest.mark.parametrize("answer", [b"", b"INSTREAM size limit exceeded. ERROR\0", b"stream: OK maybe\0"])
-def test_a_scanner_that_gives_no_verdict_lets_nothing_pass(settings: Settings, answer: bytes) -> None:
-    transfer = factories.make_transfer()
-    factories.store_instance(transfer, factories.make_ct())
-    with clamd(answer) as settings.CLAMD_URL, pytest.raises(errors.ScannerUnavailable):
-        validating.validate(transfer.pk)
-    transfer.refresh_from_db()
-    assert transfer.state == State.VALIDATING
-
-
-def test_a_scanner_that_is_not_there_lets_nothing_pass(settings: Settings, tmp_path: Path) -> None:
-    transfer = factories.make_transfer()
-    factories.store_instance(transfer, factories.make_ct())
-    settings.CLAMD_URL = f"unix://{tmp_path}/clamd"
-    with pytest.raises(errors.ScannerUnavailable):
-        validating.validate(transfer.pk)
 
 
 def test_only_open_deliveries_are_marked_as_seen() -> None:
