@@ -1,9 +1,10 @@
 """Maintenance: every door answers 503 with Retry-After until the operator opens them again.
 
-`manage.py maintenance on` sets it, and a restore leaves it set. Asked of the database at every request, so that
-all processes close together; where the database itself does not answer, the doors are closed too.
+`manage.py maintenance on` sets it, and a restore leaves it set. Asked of the database once a second a process, so
+that all close together; where the database itself does not answer, the doors are closed too.
 """
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -17,12 +18,17 @@ RETRY_AFTER: Final = 60
 _OPEN: Final = ("/healthz", "/metrics", "/static/")
 
 
+_FRESH_SECONDS: Final = 1.0
+
+
 class Maintenance:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
+        self._asked_at = 0.0
+        self._note: str | None = None
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(_OPEN) or (note := _note()) is None:
+        if request.path.startswith(_OPEN) or (note := self._recent_note()) is None:
             return self._get_response(request)
         sentence = f"The exchange is closed for maintenance. {note}".strip()
         return HttpResponse(
@@ -31,6 +37,12 @@ class Maintenance:
             content_type="text/plain; charset=utf-8",
             headers={"Retry-After": str(RETRY_AFTER), "Cache-Control": "no-store"},
         )
+
+    def _recent_note(self) -> str | None:
+        now = time.monotonic()
+        if now - self._asked_at > _FRESH_SECONDS:
+            self._note, self._asked_at = _note(), now
+        return self._note
 
 
 def _note() -> str | None:

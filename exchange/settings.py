@@ -83,7 +83,10 @@ IS_DATABASE_EMBEDDED = not (env.str("DATABASE_URL", default="") or env.str("DATA
 DATABASES = {"default": embedded.Postgres(DATA_DIR).settings if IS_DATABASE_EMBEDDED else env.db_url("DATABASE_URL")}
 # Web processes have many threads and share a few connections, which stay warm; others keep their own.
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
-DATABASES["default"] |= {"CONN_MAX_AGE": 0 if DATABASE_POOL_SIZE else None, "CONN_HEALTH_CHECKS": True}
+DATABASES["default"] |= {
+    "CONN_MAX_AGE": 0 if DATABASE_POOL_SIZE else None,
+    "CONN_HEALTH_CHECKS": not DATABASE_POOL_SIZE,
+}
 if DATABASE_POOL_SIZE:
     _POOL = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
     DATABASES["default"]["OPTIONS"] = {"pool": _POOL, **DATABASES["default"].get("OPTIONS", {})}

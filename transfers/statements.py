@@ -4,7 +4,8 @@ Django's own cursor writes values into the text of a statement, so that each one
 one instance planning alone would cost more than sealing it. Errors are Django's, transactions too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
@@ -23,7 +24,25 @@ def run(statement: LiteralString, values: Values) -> Rows:
         return cursor.fetchall() if cursor.description else []
 
 
+def send(statement: LiteralString, values: Values) -> None:
+    """Execute a statement that gives no rows; within `pipelined` without waiting for it."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement, values, prepare=True)
+
+
 def one(statement: LiteralString, values: Values) -> tuple[Any, ...] | None:
     """The first row of a statement, None where it gives none."""
     rows = run(statement, values)
     return rows[0] if rows else None
+
+
+@contextmanager
+def pipelined() -> Iterator[None]:
+    """Send the statements of a block without waiting for each; none of them may give rows.
+
+    Errors come at the end of the block.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield

@@ -95,11 +95,13 @@ def _sync(push: Push) -> tuple[list[Staged], list[Staged]]:
 def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta) -> list[Stored]:
     target = _lock(push.birth.transfer_id)
     found = _sort(push, staged, target)
+    with statements.pipelined():
+        if found.news:
+            rows.insert(push, found.news, replaced=found.replaced, quiet=quiet)
+            _record(who, push, target, found)
+        _close_pack(push, is_empty=not found.news)
     if found.news:
-        rows.insert(push, found.news, replaced=found.replaced, quiet=quiet)
-        _record(who, push, target, found)
         _advance(who, push, target, added=found.added)
-    _close_pack(push, is_empty=not found.news)
     if not found.news and not target.instance_count and target.follows_id:
         # A follow-up that turned out to add nothing: the next sweep removes it, and nobody is told of it.
         statements.run("UPDATE transfers_transfer SET quiet_until = now() WHERE id = %s", [push.birth.transfer_id])
@@ -177,7 +179,7 @@ def _others_running(push: Push) -> bool:
 
 
 def _close_pack(push: Push, *, is_empty: bool) -> None:
-    statements.run(_CLOSE, [push.lease_id, 0 if is_empty else push.writer.durable_length, push.pack_id])
+    statements.send(_CLOSE, [push.lease_id, 0 if is_empty else push.writer.durable_length, push.pack_id])
     if is_empty:
         transitions.enqueue("packs.discard")
 

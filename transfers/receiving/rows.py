@@ -125,7 +125,7 @@ def held_by_earlier(transfer_id: UUID, staged: list[Staged], *, sender_id: int) 
 def insert(push: Push, news: list[Staged], *, replaced: dict[str, Held], quiet: timedelta) -> None:
     """Write what is new or changed, and move the transfer's counters."""
     size = sum(one.header.size for one in news)
-    statements.run(
+    statements.send(
         _INSERT,
         {
             **_arrays(news, replaced),

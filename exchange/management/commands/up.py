@@ -138,7 +138,10 @@ def doors() -> list[Program]:
 def web() -> tuple[str, ...]:
     place = (f"--host={settings.EXCHANGE_HOST}", f"--port={settings.EXCHANGE_PORT}", "--interface=wsgi", "--http=1")
     size = (f"--workers={WEB_WORKERS}", f"--blocking-threads={WEB_THREADS}", "--respawn-failed-workers", "--no-ws")
-    return (sys.executable, "-m", "granian", *place, *size, "--workers-kill-timeout=10", "exchange.wsgi:application")
+    # A connection for each thread at most: a long download holds one and must not starve the others.
+    pool = ("env", f"DATABASE_POOL_SIZE={WEB_THREADS}")
+    server = (sys.executable, "-m", "granian", *place, *size, "--workers-kill-timeout=10")
+    return (*pool, *server, "exchange.wsgi:application")
 
 
 def _is_answering() -> bool:
