@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 from accounts.authentication import InvalidCredentials
@@ -78,6 +79,8 @@ TABLE: Final = (
     Row(errors.ScannerUnavailable, HTTPStatus.SERVICE_UNAVAILABLE, 0x0110),
     Row(errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE, 0xA700),
     Row(errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE, 0xA700),
+    Row(OperationalError, HTTPStatus.SERVICE_UNAVAILABLE, 0xA700),
+    Row(InterfaceError, HTTPStatus.SERVICE_UNAVAILABLE, 0xA700),
     Row(errors.Integrity, HTTPStatus.INTERNAL_SERVER_ERROR, 0x0110),
     Row(errors.SandboxKilled, HTTPStatus.INTERNAL_SERVER_ERROR, 0x0110),
     Row(errors.ExchangeError, HTTPStatus.INTERNAL_SERVER_ERROR, 0x0110),
@@ -117,7 +120,11 @@ def sentence_of(error: Exception) -> str:
     """What may be said of an error to anybody: no patient data, no path, no trace."""
     if isinstance(error, errors.ExchangeError):
         return error.sentence
-    return _INVALID_CREDENTIAL if isinstance(error, InvalidCredentials) else _UNEXPECTED
+    if isinstance(error, InvalidCredentials):
+        return _INVALID_CREDENTIAL
+    if isinstance(error, OperationalError | InterfaceError):  # the database is away, restarting or full
+        return errors.Unavailable.sentence
+    return _UNEXPECTED
 
 
 def _headers(error: Exception, row: Row) -> dict[str, str]:

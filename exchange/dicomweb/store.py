@@ -24,7 +24,7 @@ from transfers.receiving import Failed, Outcome, Stored
 _ALL_FAILED_WITH: Final[tuple[tuple[type[errors.ExchangeError], int], ...]] = (
     (errors.QuotaExceeded, 413),
     (errors.StorageFull, 507),
-    (errors.StorageUnavailable, 503),
+    (errors.Unavailable, 503),
 )
 _COMMENT_LENGTH: Final = 64  # VR LO, PS3.5 Table 6.2-1
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts import audit
 from accounts.principals import Principal
@@ -78,6 +78,10 @@ def commit(who: Principal, push: Push, *, quiet: timedelta) -> tuple[list[Stored
             stored = _write(who, push, durable, quiet=quiet)
     except errors.Refused as refusal:
         return [], failed + [_failed(one, refusal) for one in durable]
+    except IntegrityError:
+        # The sweep took a push that was silent for two minutes for dead, and its pack with it.
+        given_up = errors.Unavailable("This push was silent for too long and was given up. Send it again.")
+        return [], failed + [_failed(one, given_up) for one in durable]
     quota.warn_when_near(push.birth.sender_id)
     return stored, failed
 
