@@ -18,12 +18,12 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts import audit
+from accounts import audit, credentials
 from accounts.principals import Principal
 from transfers import access, errors, lookups, receiving, transitions, vault
 from transfers.access import Act
 from transfers.keys import opened
-from transfers.models import Delivery, Document, Lease, Pack, Transfer
+from transfers.models import Delivery, Document, Grant, Lease, Pack, Transfer
 from transfers.receiving import Birth, Push
 from transfers.rules import identity, lifecycle, reference, retention
 from transfers.rules.lifecycle import GATHERING, Access, Event, State
@@ -74,7 +74,7 @@ def attach(
     """
     _check(description, length)
     transfer = access.transfer_for(who, transfer_id, Act.DOCUMENT)
-    if transfer.wrapped_key is None or State(transfer.state) in lifecycle.OVER:
+    if transfer.wrapped_key is None or State(transfer.state) in lifecycle.OVER or _is_overdue(transfer):
         raise errors.Gone("This transfer is over. Send the document as a new transfer.")
     if transfer.state == State.AVAILABLE:
         transfer = _follow_up(who, transfer)
@@ -86,6 +86,12 @@ def attach(
     except BaseException:
         receiving.drop_push(push)
         raise
+
+
+def _is_overdue(transfer: Transfer) -> bool:
+    """Its time has passed, though no sweep has closed it yet."""
+    sent = Transfer.objects.filter(pk=transfer.pk).exclude(state=State.DRAFT)
+    return sent.filter(available_until__lte=Now()).exists()
 
 
 @dataclass(slots=True)
@@ -291,7 +297,7 @@ def _copy_deliveries(earlier: Transfer, transfer: Transfer) -> None:
         if delivery.email_record is not None and delivery.email_hash is not None:
             row = bytes(delivery.email_hash).hex()
             email = new.seal("email", row, old.open("email", row, delivery.email_record))
-        Delivery.objects.create(
+        copied = Delivery.objects.create(
             transfer=transfer,
             organization_id=delivery.organization_id,
             department_id=delivery.department_id,
@@ -301,3 +307,20 @@ def _copy_deliveries(earlier: Transfer, transfer: Transfer) -> None:
             access=delivery.access,
             created_at=Now(),
         )
+        _copy_grant(delivery, copied)
+
+
+def _copy_grant(delivery: Delivery, copied: Delivery) -> None:
+    """A link of its own for the follow-up, opened by the PIN that its reader knows."""
+    grant = delivery.grants.filter(revoked_at=None).order_by("id").first()
+    if grant is None:
+        return
+    Grant.objects.create(
+        delivery=copied,
+        token_digest=credentials.keyed_digest("link", credentials.new_link_token()),
+        factor=grant.factor,
+        pin_digest=grant.pin_digest,
+        verbs=grant.verbs,
+        max_pulls=grant.max_pulls,
+        created_at=Now(),
+    )

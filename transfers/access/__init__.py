@@ -5,7 +5,7 @@
 """
 
 from transfers.access.acting import Act, delivery_for, transfer_for
-from transfers.access.links import Link, Verdict, principal_of_grant, resolve_link, verify_factor
+from transfers.access.links import Link, Verdict, digest_of_pin, principal_of_grant, resolve_link, verify_factor
 from transfers.access.seeing import (
     Sight,
     ensure_still_open,
@@ -34,6 +34,7 @@ __all__ = [
     "delivery_for",
     "destination_of_address",
     "destination_of_transfer",
+    "digest_of_pin",
     "draft_destination",
     "ensure_still_open",
     "fingerprint",

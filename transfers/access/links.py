@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from accounts import audit, credentials
 from accounts.principals import Principal
-from transfers.models import Grant
+from transfers.models import Delivery, Grant
 from transfers.rules.lifecycle import Access, State
 
 
@@ -63,7 +63,7 @@ def verify_factor(grant: Grant, secret: str) -> Verdict:
     if not counted:
         return Verdict.LOCKED
     who = principal_of_grant(grant)
-    if grant.pin_digest is not None and credentials.matches(grant.pin_digest, f"pin:{grant.pk}", secret):
+    if grant.pin_digest is not None and credentials.matches(grant.pin_digest, _purpose(grant.delivery), secret):
         Grant.objects.filter(pk=grant.pk).update(attempts=0, verified_at=Now())
         _audit(who, grant, "link.opened")
         return Verdict.OPENED
@@ -72,9 +72,19 @@ def verify_factor(grant: Grant, secret: str) -> Verdict:
     return Verdict.LOCKED if locked else Verdict.WRONG
 
 
+def digest_of_pin(delivery: Delivery, pin: str) -> bytes:
+    """What is kept of a PIN: bound to the reader, who needs no new one for a follow-up of the same transfer."""
+    return credentials.keyed_digest(_purpose(delivery), pin)
+
+
 def principal_of_grant(grant: Grant) -> Principal:
     """The holder of a link, bound to its one delivery."""
     return Principal(kind="link", ident=f"link:{grant.pk}", bound_to=f"delivery:{grant.delivery_id}")
+
+
+def _purpose(delivery: Delivery) -> str:
+    whose = f"delivery {delivery.pk}" if delivery.email_hash is None else bytes(delivery.email_hash).hex()
+    return f"pin:{whose}"
 
 
 def _open_grants() -> QuerySet[Grant]:

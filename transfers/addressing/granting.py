@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
 from accounts import credentials
-from transfers import keys, transitions
+from transfers import access, keys, transitions
 from transfers.access import Recipient
 from transfers.addressing import locking
 from transfers.keys.opened import TransferKey
@@ -71,17 +69,12 @@ def _insert(transfer: Transfer, key: TransferKey, recipient: Recipient) -> Deliv
 
 def _grant(delivery: Delivery, email: str) -> IssuedPin:
     pin = credentials.new_pin()
-    grant = Grant.objects.create(
+    Grant.objects.create(
         delivery=delivery,
         token_digest=credentials.keyed_digest("link", credentials.new_link_token()),
         factor="pin",
+        pin_digest=access.digest_of_pin(delivery, pin),
         verbs=VERBS,
         created_at=locking.database_now(),
     )
-    with connection.cursor() as cursor:
-        # The digest is bound to the grant, whose number exists only now.
-        cursor.execute(
-            "UPDATE transfers_grant SET pin_digest = %s WHERE id = %s",
-            [credentials.keyed_digest(f"pin:{grant.pk}", pin), grant.pk],
-        )
     return IssuedPin(delivery.pk, email, pin)

@@ -1,0 +1,162 @@
+"""Documents are sealed like instances, and follow what is already available."""
+
+import hashlib
+
+import pytest
+from django.db.models.functions import Now
+
+from accounts import credentials
+from accounts.models import Organization
+from accounts.principals import Place, Principal
+from tests import factories
+from transfers import access, documenting, errors, lookups, vault
+from transfers.documenting import AttachedDocument, Description
+from transfers.models import Delivery, Document, Grant, Job, Lease, Pack, Transfer
+from transfers.receiving import push
+from transfers.rules.lifecycle import Access, State
+
+PDF = b"%PDF-1.4\n" + b"report " * 50
+DESCRIPTION = Description(media_type="application/pdf", title="CT Thorax")
+
+
+@pytest.fixture
+def sender(db: None) -> Organization:
+    return factories.make_organization()
+
+
+@pytest.fixture
+def who(sender: Organization) -> Principal:
+    return Principal(kind="key", ident="key:t", places=(Place(sender.pk, None, frozenset({"store"})),))
+
+
+def attach(
+    who: Principal, transfer: Transfer, content: bytes = PDF, description: Description = DESCRIPTION
+) -> AttachedDocument:
+    return documenting.attach(
+        who, transfer_id=transfer.pk, chunks=iter([content]), length=len(content), description=description
+    )
+
+
+def contents(document: Document) -> bytes:
+    transfer = document.transfer
+    return b"".join(
+        vault.read(
+            document.pack.name,
+            key=factories.key_of(transfer).packs,
+            aad_prefix=push.aad_prefix(transfer.sender_id, transfer.pk, document.pack.name),
+            stretch=vault.Stretch(document.ordinal, document.offset, document.sealed_length),
+            kind=vault.DOCUMENT,
+        )
+    )
+
+
+def test_what_comes_out_is_what_went_in(who: Principal, sender: Organization) -> None:
+    attached = attach(who, factories.make_transfer(sender, state=State.DRAFT))
+    assert contents(Document.objects.get(pk=attached.id)) == PDF
+    assert attached.sha256 == hashlib.sha256(PDF).digest()
+    assert not Lease.objects.exists()
+
+
+def test_the_title_is_sealed(who: Principal, sender: Organization) -> None:
+    attach(who, factories.make_transfer(sender, state=State.DRAFT))
+    document = Document.objects.get()
+    assert b"Thorax" not in bytes(document.record or b"")
+    record = factories.key_of(document.transfer).open("document", bytes(document.sha256).hex(), document.record or b"")
+    assert b"CT Thorax" in record
+
+
+def test_the_same_bytes_are_one_document(who: Principal, sender: Organization) -> None:
+    transfer = factories.make_transfer(sender, state=State.DRAFT)
+    first, second = attach(who, transfer), attach(who, transfer)
+    assert (second.id, second.is_new) == (first.id, False)
+    assert Pack.objects.filter(committed_length=0).count() == 1
+
+
+def test_a_document_for_a_held_transfer_is_looked_at(who: Principal, sender: Organization) -> None:
+    transfer = factories.make_transfer(sender, state=State.HELD)
+    attach(who, transfer)
+    transfer.refresh_from_db()
+    assert transfer.state == State.RECEIVING
+
+
+def test_a_draft_with_a_document_is_checked(who: Principal, sender: Organization) -> None:
+    transfer = factories.make_transfer(sender, state=State.DRAFT)
+    attach(who, transfer)
+    assert Job.objects.filter(event="transfer.check", row=str(transfer.pk)).exists()
+
+
+def test_an_available_transfer_never_changes(who: Principal, sender: Organization) -> None:
+    recipient = factories.make_organization()
+    earlier = factories.make_transfer(sender, to=[recipient], state=State.AVAILABLE)
+    attached = attach(who, earlier)
+    follow_up = Transfer.objects.get(pk=attached.transfer_id)
+    assert (follow_up.follows_id, follow_up.state) == (earlier.pk, State.RECEIVING)
+    assert follow_up.finalise_requested
+    assert not earlier.documents.exists()
+    assert [delivery.organization for delivery in follow_up.deliveries.all()] == [recipient]
+
+
+def test_a_reader_by_mail_opens_the_follow_up_with_the_same_pin(who: Principal, sender: Organization) -> None:
+    earlier = factories.make_transfer(sender, state=State.AVAILABLE)
+    hashed = b"h" * 32
+    record = factories.key_of(earlier).seal("email", hashed.hex(), b"reader@clinic.example")
+    delivery = Delivery.objects.create(
+        transfer=earlier, email_record=record, email_hash=hashed, access=Access.OPEN, created_at=Now()
+    )
+    Grant.objects.create(
+        delivery=delivery,
+        token_digest=credentials.keyed_digest("link", "x"),
+        pin_digest=access.digest_of_pin(delivery, "12345678"),
+        created_at=Now(),
+    )
+    follow_up = Transfer.objects.get(pk=attach(who, earlier).transfer_id)
+    copied = follow_up.deliveries.get()
+    grant = copied.grants.get()
+    assert bytes(grant.pin_digest or b"") == access.digest_of_pin(copied, "12345678")
+    opened = lookups.open_key(follow_up).open("email", hashed.hex(), copied.email_record or b"")
+    assert opened == b"reader@clinic.example"
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [
+        (b"not a PDF", "application/pdf"),
+        (b"", "text/plain"),
+        (b"\xff\xfe", "text/plain"),
+        (b"caf\xc3", "text/plain"),
+        (b"a\0b", "text/plain"),
+    ],
+)
+def test_a_document_must_be_what_it_says(who: Principal, sender: Organization, content: bytes, media_type: str) -> None:
+    transfer = factories.make_transfer(sender, state=State.DRAFT)
+    with pytest.raises(errors.BadRequest):
+        attach(who, transfer, content, Description(media_type=media_type))
+    assert not Document.objects.exists()
+    assert not Lease.objects.exists()
+
+
+def test_other_media_types_are_refused(who: Principal, sender: Organization) -> None:
+    with pytest.raises(errors.UnsupportedMediaType):
+        attach(who, factories.make_transfer(sender, state=State.DRAFT), PDF, Description(media_type="text/html"))
+
+
+def test_a_foreign_transfer_is_not_there(who: Principal) -> None:
+    foreign = factories.make_transfer(state=State.DRAFT)
+    with pytest.raises(errors.NotFound):
+        attach(who, foreign)
+
+
+def test_a_closed_transfer_takes_none(who: Principal, sender: Organization) -> None:
+    with pytest.raises(errors.Gone):
+        attach(who, factories.make_transfer(sender, state=State.CLOSED))
+
+
+def test_only_an_own_document_is_replaced(who: Principal, sender: Organization) -> None:
+    foreign = factories.store_document(factories.make_transfer(state=State.DRAFT), b"theirs")
+    with pytest.raises(errors.BadRequest):
+        attach(
+            who,
+            factories.make_transfer(sender, state=State.DRAFT),
+            PDF,
+            Description(media_type="application/pdf", replaces=foreign.pk),
+        )
