@@ -1,7 +1,5 @@
 """Who gets which answer: what is not the caller's and what never was look exactly alike."""
 
-import uuid
-
 import pytest
 from django.test import Client
 from django.utils import timezone
@@ -11,6 +9,8 @@ from tests import factories, sealing
 from tests.exchange.dicomweb.conftest import Reply, Sent, Site
 from transfers.models import Delivery, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
+
+NOWHERE = "6f1d1c1e-0000-4000-8000-000000000000"
 
 BELOW_STUDY = [
     "",
@@ -51,7 +51,7 @@ def test_stranger_cannot_tell_what_is_foreign_from_what_never_was(charlie: Site,
 def test_stranger_cannot_tell_a_foreign_transfer_from_none(charlie: Site, sent: Sent) -> None:
     uids = (sent.study, sent.series[0], sent.instances[0])
     foreign = paths(f"/dicomweb/transfers/{sent.transfer.pk}", *uids)
-    for there, nowhere in zip(foreign, paths(f"/dicomweb/transfers/{uuid.uuid4()}", *uids), strict=True):
+    for there, nowhere in zip(foreign, paths(f"/dicomweb/transfers/{NOWHERE}", *uids), strict=True):
         reply = charlie.get(there)
         assert (reply.status, same(reply)) == (404, same(charlie.get(nowhere))), there
 
@@ -60,7 +60,7 @@ def test_unknown_path_is_answered_like_an_unknown_study(charlie: Site) -> None:
     assert same(charlie.get("/dicomweb/nonsense")) == same(charlie.get(f"/dicomweb/studies/{factories.make_uid()}"))
 
 
-@pytest.mark.parametrize("path", ["studies", "studies/1.2", "nonsense", f"transfers/{uuid.uuid4()}/studies"])
+@pytest.mark.parametrize("path", ["studies", "studies/1.2", "nonsense", f"transfers/{NOWHERE}/studies"])
 def test_anonymous_is_asked_for_a_credential_whatever_the_path(db: None, path: str) -> None:
     reply = Reply.of(Client().get(f"/dicomweb/{path}"))
     assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, 'Bearer realm="exchange"')
