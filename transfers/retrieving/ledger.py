@@ -15,18 +15,19 @@ from accounts import audit
 from accounts.principals import Principal
 from transfers.access import Sight
 from transfers.retrieving.items import INSTANCE, Item
-from transfers.rules.lifecycle import PROGRESS_ORDER, Progress
+from transfers.rules.lifecycle import PROGRESS_ORDER
 
 logger = logging.getLogger(__name__)
 
 Kind = Literal["pulled", "viewed"]
 
-# Sorted by id, so that two answers that record the same items wait for each other and never deadlock.
+# The transfer is locked against a purge first, and rows are sorted: two answers wait for each other, none deadlocks.
 _INSERT: Final = """
+    WITH held AS (SELECT id FROM transfers_transfer WHERE id = %(transfer)s AND wrapped_key IS NOT NULL FOR SHARE)
     INSERT INTO transfers_pullrecord
            (delivery_id, instance_id, document_id, kind, road, principal, count, first_at, last_at)
     SELECT %(delivery)s, {columns}, %(kind)s, %(road)s, %(principal)s, 1, now(), now()
-      FROM {table} r WHERE r.id = ANY(%(ids)s) ORDER BY r.id
+      FROM {table} r, held WHERE r.transfer_id = held.id AND r.id = ANY(%(ids)s) ORDER BY r.id
         ON CONFLICT (delivery_id, instance_id, document_id, kind)
         DO UPDATE SET count = transfers_pullrecord.count + 1, last_at = now(),
                       road = excluded.road, principal = excluded.principal
@@ -34,26 +35,32 @@ _INSERT: Final = """
 _INSERT_INSTANCES: Final = _INSERT.format(columns="r.id, NULL::bigint", table="transfers_instance")
 _INSERT_DOCUMENTS: Final = _INSERT.format(columns="NULL::bigint, r.id", table="transfers_document")
 
+# Counting is cheap and nearly always enough; only where the counts agree are the sets compared.
 _IS_PULLED: Final = """
-    SELECT NOT EXISTS (
-               SELECT 1 FROM transfers_instance i
-                WHERE i.transfer_id = %(transfer)s AND i.rejected_by = '' AND NOT EXISTS (
-                      SELECT 1 FROM transfers_pullrecord p
-                       WHERE p.delivery_id = %(delivery)s AND p.instance_id = i.id AND p.document_id IS NULL
-                         AND p.kind = 'pulled'))
-       AND NOT EXISTS (
-               SELECT 1 FROM transfers_document d
-                WHERE d.transfer_id = %(transfer)s AND NOT EXISTS (
-                      SELECT 1 FROM transfers_pullrecord p
-                       WHERE p.delivery_id = %(delivery)s AND p.instance_id IS NULL AND p.document_id = d.id
-                         AND p.kind = 'pulled'))
+    CASE WHEN (SELECT count(*) FROM transfers_pullrecord p WHERE p.delivery_id = %(delivery)s AND p.kind = 'pulled')
+              >= t.instance_count + (SELECT count(*) FROM transfers_document d WHERE d.transfer_id = t.id)
+               - (SELECT count(*) FROM transfers_study s
+                    JOIN transfers_instance i ON i.study_id = s.id AND i.rejected_by <> ''
+                   WHERE s.transfer_id = t.id)
+         THEN NOT EXISTS (SELECT i.id FROM transfers_instance i WHERE i.transfer_id = t.id AND i.rejected_by = ''
+                          EXCEPT SELECT p.instance_id FROM transfers_pullrecord p
+                                  WHERE p.delivery_id = %(delivery)s AND p.kind = 'pulled')
+          AND NOT EXISTS (SELECT d.id FROM transfers_document d WHERE d.transfer_id = t.id
+                          EXCEPT SELECT p.document_id FROM transfers_pullrecord p
+                                  WHERE p.delivery_id = %(delivery)s AND p.kind = 'pulled')
+         ELSE false END
 """
-_RAISE: Final = """
-    UPDATE transfers_delivery
-       SET progress = %(progress)s, opened_at = coalesce(opened_at, now()),
-           pulled_at = CASE WHEN %(progress)s = 'pulled' THEN coalesce(pulled_at, now()) ELSE pulled_at END
-     WHERE id = %(delivery)s AND progress = ANY(%(lower)s)
-"""
+_RAISE: Final = f"""
+    UPDATE transfers_delivery d
+       SET progress = n.progress, opened_at = coalesce(d.opened_at, now()),
+           pulled_at = CASE WHEN n.progress = 'pulled' THEN coalesce(d.pulled_at, now()) ELSE d.pulled_at END
+      FROM (SELECT CASE WHEN %(kind)s = 'viewed' THEN 'opened'
+                        WHEN {_IS_PULLED} THEN 'pulled' ELSE 'partly pulled' END AS progress
+              FROM transfers_transfer t WHERE t.id = %(transfer)s) n
+     WHERE d.id = %(delivery)s
+       AND array_position(%(order)s, d.progress::text) < array_position(%(order)s, n.progress)
+"""  # noqa: S608 - only a constant is inserted
+_ORDER: Final = [str(stage) for stage in PROGRESS_ORDER]
 
 
 class Ledger:
@@ -81,7 +88,7 @@ class Ledger:
         for seen, items in self._entries.values():
             try:
                 with transaction.atomic():
-                    if items and seen.delivery_id is not None and _lock(seen):
+                    if items and seen.delivery_id is not None:
                         record(seen, items, kind=self._kind, who=self._who, road=self._road)
                     self._audit(seen, len({item.pk for item in items}))
             except DatabaseError as error:
@@ -103,43 +110,21 @@ class Ledger:
         )
 
 
-def note(seen: Sight, items: Sequence[Item], *, who: Principal, action: str) -> None:
-    """Record items as viewed that were answered without a stream of their own."""
-    ledger = Ledger("viewed", who=who, road="dicomweb", action=action)
-    ledger.handed(items, 0)
-    ledger.is_complete = True
-    ledger.write()
-
-
 def record(seen: Sight, items: Sequence[Item], *, kind: Kind, who: Principal, road: str) -> None:
-    """Write pull records of one delivery and raise its progress, in the caller's transaction."""
+    """Write pull records of one delivery and raise its progress, in the caller's transaction.
+
+    Progress only rises; where the transfer has been purged meanwhile, nothing is written.
+    """
     by_table = {
         _INSERT_INSTANCES: [item.pk for item in items if item.kind == INSTANCE],
         _INSERT_DOCUMENTS: [item.pk for item in items if item.kind != INSTANCE],
     }
+    names = {"delivery": seen.delivery_id, "transfer": seen.transfer_id, "kind": kind, "road": road}
+    written = 0
     with connection.cursor() as cursor:
         for statement, ids in by_table.items():
             if ids:
-                parameters = {"delivery": seen.delivery_id, "kind": kind, "road": road, "principal": who.ident}
-                cursor.execute(statement, {**parameters, "ids": ids})
-    _raise_progress(seen, Progress.PARTLY_PULLED if kind == "pulled" else Progress.OPENED)
-
-
-def _raise_progress(seen: Sight, reached: Progress) -> None:
-    names = {"transfer": seen.transfer_id, "delivery": seen.delivery_id}
-    with connection.cursor() as cursor:
-        if reached == Progress.PARTLY_PULLED:
-            cursor.execute(_IS_PULLED, names)
-            if cursor.fetchone()[0]:
-                reached = Progress.PULLED
-        lower = [str(stage) for stage in PROGRESS_ORDER[: PROGRESS_ORDER.index(reached)]]
-        cursor.execute(_RAISE, {"delivery": seen.delivery_id, "progress": str(reached), "lower": lower})
-
-
-def _lock(seen: Sight) -> bool:
-    """Keep a purge of the transfer waiting; False where it has already happened."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM transfers_transfer WHERE id = %s AND wrapped_key IS NOT NULL FOR SHARE", [seen.transfer_id]
-        )
-        return cursor.fetchone() is not None
+                cursor.execute(statement, {**names, "principal": who.ident, "ids": ids})
+                written += cursor.rowcount
+        if written:
+            cursor.execute(_RAISE, {**names, "order": _ORDER})

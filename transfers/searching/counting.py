@@ -55,7 +55,9 @@ def is_plain(study: Study, rejected: Collection[int]) -> bool:
 
 
 def without_hidden(studies: list[Study], rejected: Collection[int]) -> list[Study]:
-    """Leave out studies of which nothing is shown."""
+    """Leave out studies of which nothing is shown: all of it rejected, or, for the sender, not validated yet."""
+    if not rejected and not any(study.main.seen.is_sender for study in studies[:1]):
+        return studies
     doubtful = [study for study in studies if not is_plain(study, rejected)]
     if not doubtful:
         return studies

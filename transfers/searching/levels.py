@@ -10,9 +10,9 @@ from django.db import connection
 from accounts import audit
 from transfers import access, errors, retrieving
 from transfers.retrieving import InstanceItem
-from transfers.searching import attributes, counting, shaping, shelf
+from transfers.searching import attributes, counting, matching, shaping, shelf
 from transfers.searching.attributes import Level
-from transfers.searching.query import Query
+from transfers.searching.query import Query, Values
 from transfers.searching.shaping import Scope, Search, Series
 from transfers.searching.shelf import Record, Study
 
@@ -77,7 +77,7 @@ def _match_studies(search: Search) -> list[Study]:
         return studies
     if any(key.path == attributes.MODALITIES for key in keys):
         counting.fill_modalities(studies, search.rejected)
-    return [study for study in studies if search.query.accepts(Level.STUDY, shaping.with_modalities(study))]
+    return [study for study in studies if search.query.accepts(Level.STUDY, study.values)]
 
 
 def _candidates(scope: Scope, query: Query, wanted: frozenset[str] | None) -> list[Study]:
@@ -104,7 +104,7 @@ def _match_series(studies: Sequence[Study], search: Search) -> list[Series]:
         record = opener.open(seen, "series", uid, sealed)
         groups.setdefault((study.uid, uid), []).append(Series(pk, study, seen, uid, record, (pk,)))
     merged = [replace(retrieving.preferred(group), pks=tuple(one.pk for one in group)) for group in groups.values()]
-    matching = [series for series in merged if search.query.accepts(Level.SERIES, series.record)]
+    matching = [series for series in merged if search.query.accepts(Level.SERIES, _values_of(series.record))]
     doubtful = [series for series in matching if not counting.is_plain(series.study, search.rejected)]
     counts = counting.count_series([series.pks for series in doubtful]) if doubtful else []
     hidden = {series.pks for series, count in zip(doubtful, counts, strict=True) if not count}
@@ -133,7 +133,7 @@ def _match_instances(studies: Sequence[Study], search: Search) -> tuple[list[Ins
     if not query.keys_of(Level.INSTANCE):
         return items, {}
     opened = _open(items, search.scope)
-    return [item for item in items if query.accepts(Level.INSTANCE, opened[item.pk])], opened
+    return [item for item in items if query.accepts(Level.INSTANCE, _values_of(opened[item.pk]))], opened
 
 
 def _find_instances(studies: Sequence[Study], search: Search) -> list[InstanceItem]:
@@ -167,6 +167,10 @@ def _series_above(items: Sequence[InstanceItem], studies: Sequence[Study], searc
 def _open(items: Sequence[InstanceItem], scope: Scope) -> dict[int, Record]:
     plain = retrieving.records(items, base_url=scope.base_url)
     return {item.pk: json.loads(record) for item, record in zip(items, plain, strict=True)}
+
+
+def _values_of(record: Record) -> Values:
+    return lambda path: tuple(matching.values(record, path))
 
 
 def _page(found: Sequence[_Found], query: Query) -> tuple[list[_Found], int]:

@@ -1,7 +1,7 @@
 """Read the parameters of a search (DICOM PS3.18 Sections 8.3.4 and 10.6.1.2)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,7 +10,7 @@ from pydicom import datadict
 from transfers import errors
 from transfers.searching import matching
 from transfers.searching.attributes import KEYS, PATIENT_KEYS, STUDY_DATE, STUDY_TIME, UID_KEYS, Level
-from transfers.searching.matching import Matcher, Record
+from transfers.searching.matching import Matcher
 
 MAX_RESULTS: Final[dict[Level, int]] = {Level.STUDY: 1000, Level.SERIES: 5000, Level.INSTANCE: 10_000}
 MAX_KEYS: Final = 64
@@ -25,6 +25,10 @@ _UNSUPPORTED: Final = {
         "The multiplevaluematching parameter is not supported. Multiple Value Matching has not been performed."
     ),
 }
+
+
+Values = Callable[[str], Sequence[str]]
+"""Gives the values of a record at a path of tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +58,18 @@ class Query:
     def keys_of(self, level: Level) -> tuple[Key, ...]:
         return tuple(key for key in self.keys if key.level == level and key.value)
 
-    def accepts(self, level: Level, record: Record) -> bool:
-        """Whether a record matches every key of its level.
+    def accepts(self, level: Level, values: Values) -> bool:
+        """Whether what `values` gives for a path matches every key of a level.
 
         A range of dates with a range of times is one span from the first moment to the last.
         """
         keys = self.keys_of(level)
-        by_path = {key.path: key for key in keys}
-        date, time = by_path.get(STUDY_DATE), by_path.get(STUDY_TIME)
-        if date and time and matching.is_range(date.value) and matching.is_range(time.value):
-            keys = tuple(key for key in keys if key not in (date, time))
-            if not _in_span(record, date.value, time.value):
+        if span := _span(keys):
+            keys = tuple(key for key in keys if key.path not in (STUDY_DATE, STUDY_TIME))
+            found = matching.moment(values(STUDY_DATE), values(STUDY_TIME))
+            if not span[0] <= found <= span[1]:
                 return False
-        return all(any(map(key.matches, matching.values(record, key.path))) for key in keys)
+        return all(any(map(key.matches, values(key.path))) for key in keys)
 
 
 def parse(level: Level, pairs: Iterable[tuple[str, str]], *, levels: Iterable[Level]) -> Query:
@@ -162,10 +165,14 @@ class _Reader:
                 self._asked.add(_path(name.strip()).partition(".")[0])
 
 
-def _in_span(record: Record, dates: str, times: str) -> bool:
-    (first_day, last_day), (first_time, last_time) = matching.date_range(dates), matching.time_range(times)
-    found = matching.moment(record, STUDY_DATE, STUDY_TIME)
-    return bool(found) and first_day + first_time <= found <= last_day + last_time
+def _span(keys: Iterable[Key]) -> tuple[str, str] | None:
+    """First and last moment, where both a range of study dates and one of study times are asked for."""
+    ranges = {key.path: key.value for key in keys if key.path in (STUDY_DATE, STUDY_TIME) and "-" in key.value}
+    if len(ranges) < 2:
+        return None
+    first_day, last_day = matching.date_range(ranges[STUDY_DATE])
+    first_time, last_time = matching.time_range(ranges[STUDY_TIME])
+    return first_day + first_time, last_day + last_time
 
 
 def _path(name: str) -> str:

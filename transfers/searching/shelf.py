@@ -18,13 +18,16 @@ from accounts.principals import Principal
 from transfers import access, retrieving
 from transfers.access import Sight
 from transfers.keys.opened import TransferKey
+from transfers.searching import matching
+from transfers.searching.attributes import MODALITIES
 
 Record = dict[str, Any]  # Any: one data set of the DICOM JSON Model (PS3.18 Annex F)
 
 KEPT_CALLERS: Final = 32
 KEPT_STUDIES: Final = 200_000
 _STUDIES: Final = """
-    SELECT id, transfer_id, study_instance_uid, received_at, series_count, instance_count, record
+    SELECT id, transfer_id, study_instance_uid, received_at, series_count, instance_count,
+           CASE WHEN id = ANY(%s::bigint[]) THEN NULL ELSE record END
       FROM transfers_study
      WHERE transfer_id = ANY(%s) AND record IS NOT NULL AND (%s = '' OR study_instance_uid = %s)
      ORDER BY received_at, id
@@ -51,10 +54,20 @@ class Study:
     main: Member
     members: Sequence[Member]
     modalities: tuple[str, ...] | None = None
+    _values: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def record(self) -> Record:
         return self.main.record
+
+    def values(self, path: str) -> tuple[str, ...]:
+        """The values at a path of tags; searches come again, so they are kept."""
+        if path == MODALITIES:
+            return self.modalities or ()
+        found = self._values.get(path)
+        if found is None:
+            found = self._values[path] = tuple(matching.values(self.record, path))
+        return found
 
 
 @dataclass(slots=True)
@@ -70,8 +83,8 @@ class Shelf:
         if index is None:
             index = {}
             for study in self.studies:
-                for found in study.record.get(path, {}).get("Value", ()):
-                    index.setdefault(str(found).strip(" "), []).append(study)
+                for found in study.values(path):
+                    index.setdefault(found.strip(" "), []).append(study)
             self._indexes[path] = index
         return index.get(value.strip(" "), [])
 
@@ -81,16 +94,16 @@ _lock = Lock()
 
 
 def of_caller(who: Principal) -> Shelf:
-    """All studies of the caller's open deliveries."""
+    """All studies of the caller's open deliveries; what was opened before is not opened again."""
     mark = access.fingerprint(who)
     slot = f"{who.ident} {who.bound_to}"
     with _lock:
         known = _kept.get(slot)
-        if known is not None and known[0] == mark:
+        if known is not None:
             _kept.move_to_end(slot)
-            return known[1]
-        _kept.pop(slot, None)
-    shelf = Shelf(load(access.sights(who)))
+    if known is not None and known[0] == mark:
+        return known[1]
+    shelf = Shelf(load(access.sights(who), known=known[1].studies if known else ()))
     with _lock:
         _kept[slot] = (mark, shelf)
         while len(_kept) > KEPT_CALLERS or (
@@ -100,17 +113,21 @@ def of_caller(who: Principal) -> Shelf:
     return shelf
 
 
-def load(seen: Sequence[Sight], *, study_instance_uid: str = "") -> list[Study]:
-    """Open the study records of transfers; one Study Instance UID is one study."""
+def load(seen: Sequence[Sight], *, study_instance_uid: str = "", known: Iterable[Study] = ()) -> list[Study]:
+    """Open the study records of transfers; one Study Instance UID is one study.
+
+    Records of `known` studies are taken over: that of an available transfer never changes.
+    """
     by_id = {sight.transfer_id: sight for sight in seen}
+    opened = {member.pk: member.record for study in known for member in study.members}
     with connection.cursor() as cursor:
-        cursor.execute(_STUDIES, [list(by_id), study_instance_uid, study_instance_uid])
+        cursor.execute(_STUDIES, [list(opened), list(by_id), study_instance_uid, study_instance_uid])
         rows = cursor.fetchall()
     by_uid: dict[str, list[Member]] = {}
     opener = Opener()
     for pk, transfer_id, uid, received_at, series_count, instance_count, sealed in rows:
         sight = by_id[transfer_id]
-        record = opener.open(sight, "study", uid, sealed)
+        record = opened[pk] if sealed is None else opener.open(sight, "study", uid, sealed)
         by_uid.setdefault(uid, []).append(Member(pk, sight, received_at, series_count, instance_count, record))
     return [Study(uid, retrieving.preferred(members), members) for uid, members in by_uid.items()]
 
