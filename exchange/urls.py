@@ -1,5 +1,6 @@
 """Every door of the exchange, one include each."""
 
+from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from exchange import health, oauth
@@ -10,4 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("exchange.api.urls")),
     path("dicomweb/", include("exchange.dicomweb.urls")),
     path("oauth/token", oauth.token, name="oauth-token"),
+    path("accounts/", include("exchange.portal.signing_in")),
+    path("admin/", admin.site.urls),
+    path("", include("exchange.portal.urls")),
 ]

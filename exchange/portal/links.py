@@ -1,0 +1,232 @@
+"""A link and what is behind it, for a reader without an account.
+
+`/s/{token}/` says who sent, until when and whom to call, and nothing of the patient. Mail scanners open every link,
+so opening it changes nothing; the second factor goes by POST and leads to `/g/{grant}/`, where no secret is in the
+address.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from exchange import handover
+from exchange.portal import limits, pages, passes
+from transfers import access, addressing, bundling, errors
+from transfers.access import Link, Verdict, pulling
+from transfers.models import Grant, Transfer
+from transfers.rules.lifecycle import Access, Reason, State
+
+
+class PinForm(forms.Form):
+    """Spaces and hyphens are how people write down what they are told on the phone."""
+
+    pin = forms.CharField(max_length=40)
+
+    def clean_pin(self) -> str:
+        return "".join(character for character in self.cleaned_data["pin"] if character.isdigit())
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the landing page says."""
+
+    sender: str
+    phone: str
+    reference: str
+    is_urgent: bool
+    until: datetime
+    ended: datetime | None
+    why_ended: str
+    is_open: bool
+    is_locked: bool
+    tries_left: int
+
+
+# A page whose address is a secret needs no second secret in its form; and so opening it sets no cookie.
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+@pages.secret
+@pages.refusing
+def landing(request: HttpRequest, token: str) -> HttpResponseBase:
+    limits.LOOKUPS.take(limits.address_of(request))
+    link = access.resolve_link(token)
+    if link is None:
+        return pages.page(request, "link_unknown", status=404)
+    verdict = _verify(request, link) if request.method == "POST" else None
+    if verdict == Verdict.OPENED:
+        response = HttpResponseRedirect(reverse("portal:grant", args=[link.grant_id]), status=303)
+        passes.give(response, link.grant_id)
+        return response
+    return _tell(request, link, verdict)
+
+
+@require_safe
+@pages.secret
+@pages.refusing
+def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
+    """What was sent, in counts, with the one thing to do."""
+    since, row = _held(request, grant_id)
+    if row is None:
+        return _locked_out(request)
+    who = access.principal_of_grant(row)
+    try:
+        _ensure_unrevoked(row)
+        archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
+        view = addressing.describe(who, row.delivery.transfer_id)
+    except errors.Refused:
+        return _over(request, row)
+    context = {
+        "view": view,
+        "series": sum(study.series_count for study in view.studies),
+        "size": archive.size,
+        "grant_id": grant_id,
+        "pulls_left": None if row.max_pulls is None else max(0, row.max_pulls - row.pulls_done),
+    }
+    response = pages.page(request, "grant", context)
+    passes.give(response, grant_id, since=since)
+    return response
+
+
+@require_safe
+@pages.secret
+@pages.refusing
+def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
+    """Everything as one ZIP; a range goes on where a download broke off."""
+    since, row = _held(request, grant_id)
+    if row is None:
+        return _locked_out(request)
+    _ensure_unrevoked(row)
+    who = access.principal_of_grant(row)
+    archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
+    pulling.reserve_pull(grant_id)
+    try:
+        response = handover.respond(request, archive, who=who)
+    except BaseException:
+        pulling.settle_pull(grant_id, is_complete=False)
+        raise
+    if isinstance(response, StreamingHttpResponse):
+        # An archive without its end, the directory, opens nowhere: who gets the end has got it.
+        span = response.get("Content-Range", "")
+        reaches_end = not span or span.endswith(f"-{archive.size - 1}/{archive.size}")
+        response.streaming_content = _Counted(response, grant_id, reaches_end=reaches_end)
+    else:
+        pulling.settle_pull(grant_id, is_complete=False)
+    passes.give(response, grant_id, since=since)
+    return response
+
+
+@csrf_exempt  # the cookie is sent to this path alone, and all it does is go
+@require_POST
+@pages.secret
+def leave(request: HttpRequest, grant_id: int) -> HttpResponseBase:
+    response = pages.page(request, "left")
+    passes.take(response, grant_id)
+    return response
+
+
+class _Counted:
+    """The chunks of a download; at its end, or when the reader goes away, the pull is settled once."""
+
+    def __init__(self, response: StreamingHttpResponse, grant_id: int, *, reaches_end: bool) -> None:
+        self._chunks: Iterator[bytes] = iter(response)
+        self._grant_id, self._reaches_end = grant_id, reaches_end
+        self._is_settled = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except StopIteration:
+            self._settle(is_complete=self._reaches_end)
+            raise
+
+    def close(self) -> None:
+        self._settle(is_complete=False)
+
+    def _settle(self, *, is_complete: bool) -> None:
+        if not self._is_settled:
+            self._is_settled = True
+            pulling.settle_pull(self._grant_id, is_complete=is_complete)
+
+
+def _verify(request: HttpRequest, link: Link) -> Verdict:
+    form = PinForm(request.POST)
+    if not form.is_valid() or not form.cleaned_data["pin"]:
+        return Verdict.WRONG if link.is_open and not link.is_locked else Verdict.OVER
+    return access.verify_factor(link.grant, form.cleaned_data["pin"])
+
+
+def _tell(request: HttpRequest, link: Link, verdict: Verdict | None) -> HttpResponse:
+    link.grant.refresh_from_db(fields=["attempts", "locked_at"])
+    notice = notice_of(link.grant, is_open=link.is_open and verdict != Verdict.OVER)
+    if not notice.is_open:
+        return pages.page(request, "link_over", {"notice": notice}, status=410)
+    if notice.is_locked or verdict == Verdict.LOCKED:
+        return pages.page(request, "link_locked", {"notice": notice}, status=403)
+    status = 200 if verdict is None else 403
+    return pages.page(request, "link", {"notice": notice, "is_wrong": verdict == Verdict.WRONG}, status=status)
+
+
+def notice_of(grant: Grant, *, is_open: bool) -> Notice:
+    transfer = grant.delivery.transfer
+    department = transfer.sender_department
+    ended, why = (None, "") if is_open else _end_of(grant, transfer)
+    return Notice(
+        sender=f"{transfer.sender.name}, {department.name}" if department else transfer.sender.name,
+        phone=(department.desk_phone if department else "") or transfer.sender.desk_phone,
+        reference=transfer.reference,
+        is_urgent=transfer.urgency == "urgent",
+        until=transfer.available_until,
+        ended=ended,
+        why_ended=why,
+        is_open=is_open,
+        is_locked=grant.locked_at is not None,
+        tries_left=max(0, grant.max_attempts - grant.attempts),
+    )
+
+
+def _end_of(grant: Grant, transfer: Transfer) -> tuple[datetime | None, str]:
+    """When and why a link came to its end, as far as its reader may know."""
+    if transfer.reason == Reason.WITHDRAWN:
+        return transfer.closed_at, "withdrawn"
+    if grant.revoked_at is not None or grant.delivery.access != Access.OPEN:
+        return grant.revoked_at, "revoked"
+    if transfer.state in (State.CLOSED, State.PURGED) and transfer.reason == Reason.FULFILLED:
+        return transfer.closed_at, "fulfilled"
+    return transfer.available_until, "lapsed"
+
+
+def _held(request: HttpRequest, grant_id: int) -> tuple[float | None, Grant | None]:
+    """The grant whose factor was given in this browser."""
+    since = passes.since(request, grant_id)
+    row = (
+        Grant.objects.filter(pk=grant_id)
+        .select_related("delivery__transfer__sender", "delivery__transfer__sender_department")
+        .first()
+        if since is not None
+        else None
+    )
+    return since, row
+
+
+def _ensure_unrevoked(row: Grant) -> None:
+    if row.revoked_at is not None:
+        raise errors.Gone("The sender has closed this link.")
+
+
+def _locked_out(request: HttpRequest) -> HttpResponse:
+    """Without the cookie a grant that is there and one that never was look alike."""
+    return pages.page(request, "grant_closed", status=401)
+
+
+def _over(request: HttpRequest, row: Grant) -> HttpResponse:
+    return pages.page(request, "link_over", {"notice": notice_of(row, is_open=False)}, status=410)

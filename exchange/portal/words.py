@@ -1,0 +1,91 @@
+"""The words that pages use for states and events (the tables of transfers/rules/lifecycle.py)."""
+
+from typing import Final
+
+STATES: Final = {
+    "draft": "Draft",
+    "receiving": "Being received",
+    "validating": "Being checked",
+    "held": "Held",
+    "rejected": "Rejected",
+    "available": "Available",
+    "closed": "Closed",
+    "purged": "Destroyed",
+}
+REASONS: Final = {
+    "waiting": "waits for a report or a set time",
+    "findings": "something found in it needs a decision",
+    "failed": "it could not be checked",
+    "lapsed": "its time is over",
+    "withdrawn": "withdrawn by the sender",
+    "fulfilled": "everybody has it",
+    "idle": "unused for too long",
+}
+ACCESS: Final = {
+    "waiting": "waits for acceptance",
+    "open": "open",
+    "declined": "declined",
+    "revoked": "taken back",
+}
+NOTICE: Final = {
+    "pending": "not told yet",
+    "sent": "told by mail",
+    "bounced": "mail came back",
+    "failed": "could not be told",
+}
+PROGRESS: Final = {
+    "none": "not opened",
+    "opened": "opened",
+    "partly pulled": "partly pulled",
+    "pulled": "pulled",
+    "proven": "receipt confirmed",
+}
+GRADES: Final = {"stop": "Stop", "check": "Check", "note": "Note"}
+# Why a link is over, as the second half of a sentence that begins with the sender.
+ENDS: Final = {
+    "withdrawn": "It was withdrawn by the sender",
+    "revoked": "The sender closed this link",
+    "fulfilled": "It was closed because everybody had it",
+    "lapsed": "Its time was over",
+}
+ACTIONS: Final = {
+    "transfer.create": "Created",
+    "transfer.push-to-address": "First images arrived",
+    "transfer.change": "Changed",
+    "transfer.address": "Recipients added",
+    "transfer.send": "Sent; more images expected",
+    "transfer.send-complete": "Sent",
+    "transfer.finalise": "Complete; checking began",
+    "transfer.finalise-requested": "Said to be complete",
+    "transfer.new-digest": "More images arrived",
+    "transfer.pass": "Checked and available",
+    "transfer.wait": "Held until a report or a set time",
+    "transfer.stop": "Held for its findings",
+    "transfer.fail": "Held: checking failed",
+    "transfer.reject": "Rejected: nothing in it could be used",
+    "transfer.release": "Released",
+    "transfer.extend": "Extended",
+    "transfer.lapse": "Time over",
+    "transfer.re-open": "Opened again",
+    "transfer.fulfil": "Closed: everybody has it",
+    "transfer.withdraw": "Withdrawn",
+    "transfer.purge": "Destroyed",
+    "delivery.accept": "Accepted by the recipient",
+    "delivery.decline": "Declined by the recipient",
+    "delivery.acknowledge": "Receipt confirmed",
+    "delivery.revoke": "One delivery taken back",
+    "notice.sent": "Notice sent by mail",
+    "notice.failed": "Notice could not be sent",
+    "notice.dropped": "Notice not needed any more",
+    "link.opened": "Link opened with its number",
+    "link.refused": "Wrong number for the link",
+    "link.locked": "Link locked after wrong numbers",
+    "study.pull": "Pulled",
+    "study.view": "Viewed",
+    "push.commit": "Images stored",
+}
+
+
+def action(name: str) -> str:
+    """An event of the trail in words; one that has none yet, by its name made readable."""
+    return ACTIONS.get(name) or name.replace(".", ": ").replace("-", " ").capitalize()
