@@ -1,0 +1,135 @@
+"""Which representation is given, for what is stored in one transfer syntax or another."""
+
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.encaps import generate_frames
+
+from tests import sealing
+from tests.exchange.dicomweb.conftest import Site
+from transfers.models import Instance
+
+FILES = {
+    "explicit": "CT_small.dcm",
+    "implicit": "MR_small_implicit.dcm",
+    "big": "MR_small_bigendian.dcm",
+    "lossy": "JPEG-lossy.dcm",
+    "rle": "SC_rgb_rle_2frame.dcm",
+    "j2k": "JPEG2000.dcm",
+}
+STAR = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+DEFAULT = 'multipart/related; type="application/dicom"'
+RLE = "1.2.840.10008.1.2.5"
+
+
+def read(kind: str) -> bytes:
+    path = get_testdata_file(FILES[kind], download=False)
+    assert isinstance(path, str)
+    return Path(path).read_bytes()
+
+
+def path_of(alice: Site, bob: Site, kind: str) -> str:
+    sealing.send([read(kind)], sender=alice.organization, to=[bob.organization])
+    one = Instance.objects.select_related("study", "series").get()
+    return (
+        f"/dicomweb/studies/{one.study.study_instance_uid}/series/{one.series.series_instance_uid}"
+        f"/instances/{one.sop_instance_uid}"
+    )
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_star_gives_what_is_stored(alice: Site, bob: Site, kind: str) -> None:
+    assert bob.get(path_of(alice, bob, kind), accept=STAR).files() == [read(kind)]
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_stored_syntax_may_be_asked_for_by_name(alice: Site, bob: Site, kind: str) -> None:
+    path = path_of(alice, bob, kind)
+    syntax = Instance.objects.get().transfer_syntax_uid
+    accept = f"multipart/related; type=application/dicom; transfer-syntax={syntax}"
+    assert bob.get(path, accept=accept).files() == [read(kind)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [("explicit", 200), ("lossy", 200), ("rle", 406)],
+)
+def test_default_is_explicit_little_endian_or_lossy_as_received(alice: Site, bob: Site, kind: str, status: int) -> None:
+    reply = bob.get(path_of(alice, bob, kind), accept=DEFAULT)
+    assert reply.status == status
+    assert status == 200 or b"transfer-syntax=*" in reply.body
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ('multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80', 406),
+        (f"multipart/related; type=application/dicom; transfer-syntax={RLE}; q=0.2, image/png", 200),
+        ("multipart/related", 406),
+        ('multipart/related; type="image/png"', 406),
+        ("application/dicom; transfer-syntax=*", 200),
+        (f"application/dicom; transfer-syntax={RLE}; q=0", 406),
+        ("nonsense", 406),
+    ],
+)
+def test_ranges_choose_syntax_and_type(alice: Site, bob: Site, accept: str, status: int) -> None:
+    path = path_of(alice, bob, "rle")
+    assert bob.get(path, accept=accept).status == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "accept", "media_type"),
+    [
+        ("rle", 'multipart/related; type="image/dicom-rle"', "image/dicom-rle; transfer-syntax=1.2.840.10008.1.2.5"),
+        ("rle", 'multipart/related; type="image/x-dicom-rle"', "image/dicom-rle; transfer-syntax=1.2.840.10008.1.2.5"),
+        ("rle", 'multipart/related; type="*/*"', "image/dicom-rle; transfer-syntax=1.2.840.10008.1.2.5"),
+        (
+            "rle",
+            "multipart/related; type=application/octet-stream; transfer-syntax=*",
+            "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.5",
+        ),
+        ("j2k", 'multipart/related; type="image/*"', "image/jp2; transfer-syntax=1.2.840.10008.1.2.4.91"),
+        (
+            "implicit",
+            "multipart/related; type=application/octet-stream",
+            "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1",
+        ),
+    ],
+)
+def test_frames_say_what_they_are(alice: Site, bob: Site, kind: str, accept: str, media_type: str) -> None:
+    reply = bob.get(f"{path_of(alice, bob, kind)}/frames/1", accept=accept)
+    assert [headers["content-type"] for headers, _ in reply.parts()] == [media_type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "accept"),
+    [
+        ("rle", 'multipart/related; type="application/octet-stream"'),
+        ("rle", 'multipart/related; type="image/jpeg"'),
+        ("big", 'multipart/related; type="application/octet-stream"'),
+        ("explicit", 'multipart/related; type="image/jpeg"'),
+    ],
+)
+def test_frames_are_not_converted(alice: Site, bob: Site, kind: str, accept: str) -> None:
+    assert bob.get(f"{path_of(alice, bob, kind)}/frames/1", accept=accept).status == 406
+
+
+def test_compressed_frames_come_without_item_headers(alice: Site, bob: Site) -> None:
+
+    ds = pydicom.dcmread(str(get_testdata_file(FILES["rle"])))
+    stored = list(generate_frames(ds.PixelData, number_of_frames=2))
+    path = path_of(alice, bob, "rle")
+    assert bob.get(f"{path}/frames/1,2", accept='multipart/related; type="image/dicom-rle"').files() == stored
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", "application/json", "*/*"])
+def test_metadata_come_as_json(alice: Site, bob: Site, accept: str) -> None:
+    reply = bob.get(f"{path_of(alice, bob, 'j2k')}/metadata", accept=accept)
+    assert reply.headers["Content-Type"] == (accept if accept != "*/*" else "application/dicom+json")
+
+
+def test_metadata_as_xml_are_not_offered(alice: Site, bob: Site) -> None:
+    accept = 'multipart/related; type="application/dicom+xml"'
+    assert bob.get(f"{path_of(alice, bob, 'j2k')}/metadata", accept=accept).status == 406
