@@ -1,0 +1,279 @@
+"""Who gets which answer where: every route of the exchange, by actor and by relation to what is asked for.
+
+A row is one route and method. Its `answers` give, for each actor, one status for each of RELATIONS in order; a
+single status stands for all. Add a row with every new route: the test fails on one that is not here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.utils import timezone
+
+from tests.exchange.world import RELATIONS, Target
+
+SENDING, READING_SENDER = "alice sender_store sender_manage", "sender_read"
+RECEIVING, OUTSIDE, NOBODY = "bob recipient_read", "clinic_read mallory stranger_key", "anonymous"
+EVERYBODY: Final = f"{SENDING} {READING_SENDER} {RECEIVING} {OUTSIDE} {NOBODY}"
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    body: Any = None  # Any: JSON, or octets
+    media_type: str = "application/json"
+
+
+Ask = Callable[[Target], Request]
+Answers = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    route: str
+    method: str
+    ask: Ask
+    answers: Answers
+
+    def expected(self, actor: str, relation: str) -> int:
+        line = next(line for names, line in self.answers.items() if actor in names.split())
+        statuses = line.split()
+        return int(statuses[0] if len(statuses) == 1 else statuses[RELATIONS.index(relation)])
+
+
+# How rows ask.
+
+
+def at(path: str, body: Any = None) -> Ask:  # Any: JSON
+    """A path that may name parts of the target: `{transfer_id}`, `{study}`, …"""
+    return lambda target: Request(path.format(**vars(target)), body)
+
+
+def act(name: str, body: Any = None) -> Ask:  # Any: JSON
+    return at(f"/api/transfers/{{transfer_id}}/{name}/", body or {})
+
+
+def revoke(target: Target) -> Request:
+    return Request(f"/api/transfers/{target.transfer_id}/revoke/", {"delivery": target.delivery})
+
+
+def attach(target: Target) -> Request:
+    return Request(f"/api/transfers/{target.transfer_id}/documents/", b"a report", "text/plain")
+
+
+def push(path: str) -> Ask:
+    """A push of what is no study: who may push where is decided before a byte is read, and then it is 415."""
+    return lambda target: Request(path.format(**vars(target)), b"x", "text/plain")
+
+
+def soon() -> str:
+    return (timezone.now() + timedelta(days=60)).isoformat()
+
+
+# What the answers are.
+
+
+def all_alike(status: int) -> Answers:
+    return {EVERYBODY: str(status)}
+
+
+def for_callers(status: int) -> Answers:
+    return {NOBODY: "401", EVERYBODY: str(status)}
+
+
+def by_sender(line: str) -> Answers:
+    """An act of the sending side: a reading key sees it and may not; a recipient sees what was available to it."""
+    return {
+        SENDING: line,
+        f"{READING_SENDER} {RECEIVING}": "403 404 404 403 403 403",
+        OUTSIDE: "404",
+        NOBODY: "401",
+    }
+
+
+def by_recipient(line: str) -> Answers:
+    return {
+        RECEIVING: line,
+        f"{SENDING} {READING_SENDER}": "403 404 404 403 403 403",
+        OUTSIDE: "404",
+        NOBODY: "401",
+    }
+
+
+def by_either(line: str) -> Answers:
+    return {f"{SENDING} {READING_SENDER} {RECEIVING}": line, OUTSIDE: "404", NOBODY: "401"}
+
+
+API: Final = [
+    Row("api:transfers", "GET", at("/api/transfers/"), for_callers(200)),
+    Row(
+        "api:transfers",
+        "POST",
+        at("/api/transfers/", {}),
+        {
+            "alice sender_store mallory stranger_key": "201",
+            "sender_manage sender_read bob recipient_read clinic_read": "403",
+            NOBODY: "401",
+        },
+    ),
+    Row("api:transfer", "GET", at("/api/transfers/{transfer_id}/"), by_either("200 404 404 200 200 200")),
+    Row("api:transfer", "PATCH", at("/api/transfers/{transfer_id}/", {}), by_sender("409 404 404 410 410 410")),
+    Row("api:transfer-send", "POST", act("send"), by_sender("409 404 404 410 410 410")),
+    Row("api:transfer-finalise", "POST", act("finalise"), by_sender("409 404 404 410 410 410")),
+    Row("api:transfer-release", "POST", act("release", {"note": "agreed"}), by_sender("409 404 404 410 410 410")),
+    Row("api:transfer-extend", "POST", act("extend", {"until": soon()}), by_sender("200 404 404 410 410 410")),
+    Row("api:transfer-withdraw", "POST", act("withdraw"), by_sender("200 404 404 200 409 409")),
+    Row("api:transfer-revoke", "POST", revoke, by_sender("200 404 404 410 410 410")),
+    Row("api:transfer-reopen", "POST", act("reopen", {"until": soon()}), by_sender("409 404 404 409 200 410")),
+    Row("api:transfer-accept", "POST", act("accept"), by_recipient("200 404 404 410 410 410")),
+    Row("api:transfer-decline", "POST", act("decline", {"reason": "no"}), by_recipient("200 404 404 410 410 410")),
+    Row("api:transfer-acknowledge", "POST", act("acknowledge"), by_recipient("200 404 404 410 410 410")),
+    Row("api:transfer-documents", "POST", attach, by_sender("201 404 404 410 410 410")),
+    Row(
+        "api:transfer-download",
+        "GET",
+        at("/api/transfers/{transfer_id}/download/"),
+        by_either("200 404 404 410 410 410"),
+    ),
+    Row("api:directory", "GET", at("/api/directory/?q=a"), for_callers(200)),
+    Row(
+        "api:keys",
+        "GET",
+        at("/api/keys/"),
+        {
+            "alice sender_manage bob mallory stranger_key": "200",
+            "sender_store sender_read recipient_read clinic_read": "403",
+            NOBODY: "401",
+        },
+    ),
+    Row(
+        "api:keys",
+        "POST",
+        at("/api/keys/", {"name": "PACS", "scopes": ["read"]}),
+        {
+            "alice sender_manage bob mallory stranger_key": "201",
+            "sender_store sender_read recipient_read clinic_read": "403",
+            NOBODY: "401",
+        },
+    ),
+    Row(
+        "api:key",
+        "DELETE",
+        at("/api/keys/0000000000000000/"),
+        {
+            "alice sender_manage bob mallory stranger_key": "404",
+            "sender_store sender_read recipient_read clinic_read": "403",
+            NOBODY: "401",
+        },
+    ),
+    Row(
+        "api:disclosures-search",
+        "POST",
+        at("/api/disclosures/search/", {"patient_id": "P-1"}),
+        {
+            "alice sender_manage mallory stranger_key": "200",
+            "sender_store sender_read bob recipient_read clinic_read": "403",
+            NOBODY: "401",
+        },
+    ),
+    Row("api:schema", "GET", at("/api/schema/"), all_alike(200)),
+    Row("api:docs", "GET", at("/api/docs/"), all_alike(200)),
+]
+
+HEALTH: Final = [
+    Row("healthz", "GET", at("/healthz"), all_alike(200)),
+    Row("readyz", "GET", at("/readyz"), all_alike(200)),
+    Row("oauth-token", "POST", at("/oauth/token", {}), all_alike(400)),
+]
+
+
+def in_the_union(line: str) -> Answers:
+    """Below /dicomweb/ everybody finds what was delivered to them and nothing else; a key without scope is told."""
+    return {
+        RECEIVING: line,
+        "sender_store sender_manage": "403",
+        f"alice {READING_SENDER} {OUTSIDE}": "404",
+        NOBODY: "401",
+    }
+
+
+def pushing(line: str, *, elsewhere: str) -> Answers:
+    """Only a key pushes: a browser's cookie would push for whoever made the browser ask."""
+    return {
+        "sender_store": line,
+        "stranger_key": elsewhere,
+        f"sender_manage {READING_SENDER} recipient_read clinic_read": "403",
+        f"alice bob mallory {NOBODY}": "401",
+    }
+
+
+_STUDY, _SERIES = "/studies/{study}", "/studies/{study}/series/{series}"
+_INSTANCE = f"{_SERIES}/instances/{{instance}}"
+_RETRIEVED: Final = {
+    "study": _STUDY,
+    "study-metadata": f"{_STUDY}/metadata",
+    "series": _SERIES,
+    "series-metadata": f"{_SERIES}/metadata",
+    "instance": _INSTANCE,
+    "instance-metadata": f"{_INSTANCE}/metadata",
+    "frames": f"{_INSTANCE}/frames/1",
+    "bulkdata": f"{_INSTANCE}/bulkdata/7FE00010",
+}
+_SEARCHED: Final = {
+    "studies": "/studies",
+    "search-all-series": "/series",
+    "search-all-instances": "/instances",
+    "search-study-series": f"{_STUDY}/series",
+    "search-study-instances": f"{_STUDY}/instances",
+    "search-series-instances": f"{_SERIES}/instances",
+}
+
+
+def searching(line: str) -> Answers:
+    """A search that finds nothing says so with 204; what is foreign is not found."""
+    return {
+        RECEIVING: line,
+        "sender_store sender_manage": "403",
+        f"alice {READING_SENDER} {OUTSIDE}": "204",
+        NOBODY: "401",
+    }
+
+
+_ONE: Final = "/dicomweb/transfers/{transfer_id}"
+
+DICOMWEB: Final = [
+    *(
+        Row(f"dicomweb:{name}", "GET", at(f"/dicomweb{path}"), in_the_union("200 404 404 410 410 404"))
+        for name, path in _RETRIEVED.items()
+    ),
+    *(
+        Row(f"dicomweb:{name}", "GET", at(f"/dicomweb{path}"), searching("200 204 204 204 204 204"))
+        for name, path in _SEARCHED.items()
+        if "{study}" in path
+    ),
+    *(
+        Row(f"dicomweb:{name}", "GET", at(f"/dicomweb{path}"), searching("200"))
+        for name, path in _SEARCHED.items()
+        if "{study}" not in path
+    ),
+    *(
+        Row(f"dicomweb:transfer:{name}", "GET", at(f"{_ONE}{path}"), by_either("200 404 404 410 410 410"))
+        for name, path in {**_RETRIEVED, **_SEARCHED}.items()
+    ),
+    Row("dicomweb:studies", "POST", push("/dicomweb/studies"), pushing("415", elsewhere="415")),
+    Row("dicomweb:study", "POST", push(f"/dicomweb{_STUDY}"), pushing("415", elsewhere="415")),
+    *(
+        Row(f"dicomweb:transfer:{name}", "POST", push(_ONE + path), pushing("409 404 404 409 410 410", elsewhere="404"))
+        for name, path in {"studies": "/studies", "study": _STUDY}.items()
+    ),
+    *(
+        Row(
+            f"dicomweb:to:{name}", "POST", push(f"/dicomweb/to/general-hospital{path}"), pushing("415", elsewhere="415")
+        )
+        for name, path in {"store-to": "/studies", "store-study-to": _STUDY}.items()
+    ),
+    Row("dicomweb:nowhere", "GET", at("/dicomweb/patients"), in_the_union("404")),
+]
+
+ROWS: Final = [*API, *HEALTH, *DICOMWEB]

@@ -1,0 +1,87 @@
+"""Every route gives every actor in every relation the declared answer, and no route is undeclared."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http.response import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.exchange import access_matrix
+from tests.exchange.access_matrix import Request, Row
+from tests.exchange.world import RELATIONS, World, make_world
+
+pytestmark = pytest.mark.django_db
+# Routes that Django brings along, each guarded as a whole and tested where it is set up.
+WHOLE_NAMESPACES: set[str] = {"admin"}
+
+
+def routes(patterns: Sequence[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    """The full name of every route below the resolver."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            namespace = f"{prefix}{pattern.namespace}:" if pattern.namespace else prefix
+            if pattern.namespace not in WHOLE_NAMESPACES:
+                yield from routes(pattern.url_patterns, namespace)
+        else:
+            yield f"{prefix}{pattern.name or pattern.pattern}"
+
+
+def test_every_route_is_in_the_matrix() -> None:
+    declared = {row.route for row in access_matrix.ROWS}
+    assert set(routes(get_resolver().url_patterns)) - declared == set()
+
+
+def test_the_matrix_names_no_route_that_is_gone() -> None:
+    declared = {row.route for row in access_matrix.ROWS}
+    assert declared - set(routes(get_resolver().url_patterns)) == set()
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:  # Any: pytest-django
+    """Made once: every request is taken back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world()
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("row", access_matrix.ROWS, ids=lambda row: f"{row.method} {row.route}")
+def test_everybody_gets_the_declared_answer(world: World, row: Row) -> None:
+    wrong = []
+    for actor in world.cast.all():
+        client = actor.client
+        # What does not depend on the target is asked once.
+        asked = {relation: row.ask(world.targets[relation]) for relation in RELATIONS}
+        told = {repr(request): ask(client, row.method, request) for request in unique(asked.values())}
+        seen = {relation: told[repr(asked[relation])] for relation in RELATIONS}
+        statuses = [status for status, _ in seen.values()]
+        expected = [row.expected(actor.name, relation) for relation in RELATIONS]
+        if statuses != expected:
+            wrong.append(f"{actor.name}: {statuses}, declared {expected}")
+        if seen["foreign"] != seen["absent"] and seen["foreign"][0] >= 400:
+            wrong.append(f"{actor.name}: can tell what is foreign from what never was")
+    assert wrong == []
+
+
+def unique(requests: Iterable[Request]) -> list[Request]:
+    return list({repr(request): request for request in requests}.values())
+
+
+def ask(client: Client, method: str, request: Request) -> tuple[int, bytes]:
+    """Ask, and take back whatever it did."""
+    with transaction.atomic():
+        response = client.generic(method, request.path, encoded(request.body), content_type=request.media_type)
+        answer = response.status_code, body_of(response)
+        transaction.set_rollback(True)
+    return answer
+
+
+def encoded(body: object) -> bytes | str:
+    return body if isinstance(body, bytes) else "" if body is None else json.dumps(body)
+
+
+def body_of(response: HttpResponseBase) -> bytes:
+    return b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]

@@ -1,0 +1,68 @@
+"""One transfer for each way in which somebody can stand to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.utils import timezone
+
+from tests import factories, sealing
+from tests.actors import Cast, make_cast
+from transfers import expiring
+from transfers.models import Transfer
+from transfers.rules.lifecycle import Reason, State
+
+# own: between the sides of the cast and available · foreign: of others · absent: never was · overdue: its time has
+# passed and no sweep has run · lapsed: closed · withdrawn: taken back and destroyed.
+RELATIONS: Final = ("own", "foreign", "absent", "overdue", "lapsed", "withdrawn")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One transfer, or the ids of one that never was."""
+
+    transfer_id: UUID
+    study: str
+    series: str
+    instance: str
+    delivery: int
+
+
+@dataclass(frozen=True)
+class World:
+    cast: Cast
+    targets: Mapping[str, Target]
+
+
+def make_world() -> World:
+    cast = make_cast()
+    sides = {"sender": cast.st_elsewhere, "to": [cast.general_hospital]}
+    made = {name: _send(**sides) for name in ("own", "overdue", "lapsed", "withdrawn")}
+    made["foreign"] = _send(sender=factories.make_organization(), to=[factories.make_organization()])
+    targets = {name: _target(transfer) for name, transfer in made.items()}
+    targets["absent"] = Target(uuid4(), factories.make_uid(), factories.make_uid(), factories.make_uid(), 999_999_999)
+    _end(made["overdue"])
+    _end(made["lapsed"], state=State.CLOSED, reason=Reason.LAPSED, closed_at=timezone.now())
+    expiring.withdraw(cast.alice.who, made["withdrawn"].pk)
+    return World(cast, targets)
+
+
+def _send(**sides: Any) -> Transfer:  # Any: sender and recipients
+    return sealing.send([factories.make_ct()], **sides)
+
+
+def _end(transfer: Transfer, **columns: object) -> None:
+    Transfer.objects.filter(pk=transfer.pk).update(available_until=timezone.now() - timedelta(hours=1), **columns)
+
+
+def _target(transfer: Transfer) -> Target:
+    instance = transfer.instances.select_related("study", "series").get()
+    return Target(
+        transfer.pk,
+        instance.study.study_instance_uid,
+        instance.series.series_instance_uid,
+        instance.sop_instance_uid,
+        transfer.deliveries.get().pk,
+    )
