@@ -53,6 +53,7 @@ def lapsed(cast: Cast) -> Transfer:
     Transfer.objects.filter(pk=transfer.pk).update(
         state=State.CLOSED, reason=Reason.LAPSED, closed_at=hour_ago, available_until=hour_ago
     )
+    transfer.refresh_from_db()
     return transfer
 
 
