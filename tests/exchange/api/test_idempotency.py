@@ -1,5 +1,6 @@
 """A POST with an Idempotency-Key happens once, and every repetition gets the first answer."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import ApiKey
-from tests.actors import Cast
+from tests.actors import Cast, make_cast
 from tests.exchange.api.requests import act, post, said
 from transfers.models import IdempotencyKey, Transfer
 
@@ -88,3 +89,19 @@ def test_an_answer_is_kept_for_a_day(cast: Cast) -> None:
 
 def test_an_endless_key_is_refused(cast: Cast) -> None:
     assert post(cast.alice, "transfers/", NEW, Idempotency_Key="k" * 201).status_code == 400
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_repetitions_act_once() -> None:
+    cast = make_cast()
+
+    def ask(_: int) -> bytes:
+        try:
+            return post(cast.sender_store, "transfers/", NEW, Idempotency_Key="k1").content
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = set(pool.map(ask, range(8)))
+    assert Transfer.objects.count() == 1
+    assert len(answers) == 1
