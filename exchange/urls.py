@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from exchange import health, oauth
+from exchange.portal import signing_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
@@ -11,7 +12,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("exchange.api.urls")),
     path("dicomweb/", include("exchange.dicomweb.urls")),
     path("oauth/token", oauth.token, name="oauth-token"),
-    path("accounts/", include("exchange.portal.signing_in")),
+    path("accounts/", include(signing_in)),
+    path("admin/login/", signing_in.admin_login),
     path("admin/", admin.site.urls),
     path("", include("exchange.portal.urls")),
 ]

@@ -2,8 +2,11 @@
 
 from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
-from django.urls import URLPattern, path, re_path
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, re_path, reverse
 
 from exchange.portal import limits
 
@@ -15,6 +18,13 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped library
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return limits.address_of(request)
+
+
+def admin_login(request: HttpRequest) -> HttpResponseBase:
+    """Operators sign in where everybody does, under the same limits; who may not is told so."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get("next", reverse("admin:index")), reverse("account_login"))
 
 
 # The names are those under which the library looks its pages up.

@@ -82,7 +82,7 @@ ACTIONS: Final = {
     "link.locked": "Link locked after wrong numbers",
     "study.pull": "Pulled",
     "study.view": "Viewed",
-    "push.commit": "Images stored",
+    "push.store": "Images stored",
 }
 
 

@@ -4,8 +4,10 @@
 one that breaks off gives its place back.
 """
 
+from collections.abc import Collection
+
 from django.db.models import F, Q
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
 from transfers import errors
 from transfers.models import Grant
@@ -24,3 +26,9 @@ def settle_pull(grant_id: int, *, is_complete: bool) -> None:
         Grant.objects.filter(pk=grant_id).update(pulls_done=F("pulls_done") + 1)
     else:
         Grant.objects.filter(pk=grant_id).update(pulls_reserved=Greatest(F("pulls_reserved") - 1, F("pulls_done")))
+
+
+def close_links_of(idents: Collection[str]) -> int:
+    """Revoke the links in transfers that these principals made; returns how many that were."""
+    links = Grant.objects.filter(delivery__transfer__principal__in=idents, revoked_at=None)
+    return links.update(revoked_at=Now())

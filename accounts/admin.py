@@ -1,0 +1,233 @@
+"""The admin of organisations, people and keys (docs/operations.md)."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from accounts import credentials, deactivating
+from accounts.administration import Audited, NamedChoice, ReadOnly, principal_of
+from accounts.models import (
+    ApiKey,
+    AuditEvent,
+    AuditSegment,
+    Department,
+    Membership,
+    Organization,
+    Partnership,
+    User,
+)
+from accounts.principals import Scope
+
+if TYPE_CHECKING:  # generic for the type checker alone
+    DepartmentRows = admin.TabularInline[Department, Organization]
+    People = UserAdmin[User]
+    NewPerson = AdminUserCreationForm[User]
+    Person = UserChangeForm[User]
+    KeyForm = forms.ModelForm[ApiKey]
+else:
+    DepartmentRows, People = admin.TabularInline, UserAdmin
+    NewPerson, Person, KeyForm = AdminUserCreationForm, UserChangeForm, forms.ModelForm
+
+SCOPES: tuple[Scope, ...] = ("store", "read", "manage")
+
+admin.site.unregister(Group)  # roles are memberships; Django's groups would be a second way to hold rights
+
+
+class DepartmentInline(DepartmentRows):
+    model = Department
+    extra = 0
+    fields = ("slug", "name", "ae_title", "desk_phone", "notify_email", "is_active")
+    show_change_link = True
+
+
+@admin.register(Organization)
+class OrganizationAdmin(Audited):
+    list_display = ("name", "address", "ae_title", "desk_phone", "retention_days", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("name", "address", "ae_title", "oid")
+    inlines = (DepartmentInline,)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
+        """Its trail must outlive it: an organisation is closed, not deleted."""
+        return False
+
+
+@admin.register(Department)
+class DepartmentAdmin(Audited):
+    list_display = ("name", "slug", "organization__name", "ae_title", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("name", "slug", "organization__address", "ae_title")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Department | None = None) -> bool:
+        return False
+
+
+@admin.register(Partnership)
+class PartnershipAdmin(Audited):
+    list_display = ("id", "sender__name", "recipient__name", "state", "auto_accept", "expires_at")
+    list_filter = ("state", "auto_accept")
+    search_fields = ("sender__address", "recipient__address")
+
+
+@admin.register(Membership)
+class MembershipAdmin(Audited):
+    list_display = (
+        "id",
+        "user__email",
+        "organization__name",
+        "department__name",
+        "may_send",
+        "may_receive",
+        "may_administer",
+    )
+    list_filter = ("may_send", "may_receive", "may_administer")
+    search_fields = ("user__email", "organization__address")
+
+
+class _NewPerson(NewPerson):
+    class Meta:
+        model = User
+        fields = ("email", "name", "time_zone")
+
+
+class _Person(Person):
+    class Meta:
+        model = User
+        fields = ("email", "name", "time_zone", "is_active", "is_staff", "is_superuser", "password")
+
+
+@admin.register(User)
+class PersonAdmin(Audited, People):
+    """People. To clear "active" ends their sessions, keys and links at once."""
+
+    form, add_form = _Person, _NewPerson
+    ordering = ("email",)
+    list_display = ("email", "name", "is_active", "is_staff", "last_login")
+    list_filter = ("is_active", "is_staff")
+    search_fields = ("email", "name")
+    readonly_fields = ("last_login", "date_joined")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("email", "name", "time_zone", "password")}),
+        ("May sign in", {"fields": ("is_active",)}),
+        ("Operates the exchange", {"fields": ("is_staff", "is_superuser")}),
+        ("Times", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "name", "time_zone", "usable_password", "password1", "password2")}),)
+    actions = ("deactivate",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """What a person did stays in the trail: an account is deactivated, not deleted."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # Any: Django's signature
+        super().save_model(request, obj, form, change)
+        if change and not obj.is_active and "is_active" in form.changed_data:
+            deactivating.deactivate(obj, who=principal_of(request))
+
+    @admin.action(description="Deactivate: end sessions, keys and links at once")
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        people = [user for user in queryset if user.pk != request.user.pk]
+        for user in people:
+            deactivating.deactivate(user, who=principal_of(request))
+            self.log_change(request, user, [{"changed": {"fields": ["is_active"]}}])
+        self.message_user(request, f"{len(people)} deactivated.", messages.SUCCESS)
+
+
+class _NewKey(KeyForm):
+    organization = NamedChoice(Organization.objects.filter(is_active=True))
+    department = NamedChoice(Department.objects.select_related("organization"), required=False)
+    owner = NamedChoice(
+        User.objects.filter(is_active=True),
+        required=False,
+        help_text="A person with whom the key dies; none for a site.",
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.IntegerField(min_value=1, max_value=365, initial=365, help_text="How long it is good for.")
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "organization", "department", "owner", "scopes")
+
+    def clean(self) -> dict[str, Any]:  # Any: cleaned values by name
+        values: dict[str, Any] = super().clean() or {}  # Any: as above
+        organization, department = values.get("organization"), values.get("department")
+        if department and organization and department.organization_id != organization.pk:
+            self.add_error("department", "It is not a department of this organisation.")
+        return values
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnly):
+    """Keys are made and revoked, never changed; the secret is on one page, once."""
+
+    list_display = ("public_id", "name", "organization__address", "scopes", "expires_at", "revoked_at", "last_used_at")
+    search_fields = ("public_id", "name", "organization__address", "owner__email")
+    actions = ("revoke",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # Any: Django's own signature
+        return bool(request.user.has_perm("accounts.add_apikey"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
+        return super().get_form(request, obj, change, **options) if obj else _NewKey
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # Any: Django's own signature
+        return super().get_fields(request, obj) if obj else [*_NewKey.Meta.fields, "days"]
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # Any: Django's signature
+        values = form.cleaned_data
+        issued = credentials.issue_key(
+            values["organization"],
+            name=values["name"],
+            scopes=values["scopes"],
+            department=values["department"],
+            owner=values["owner"],
+            lifetime=timedelta(days=values["days"]),
+        )
+        obj.pk, obj.public_id = issued.key.pk, issued.key.public_id
+        request.META["exchange.secret"] = issued.secret
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the secret in this very answer: a redirect would have to keep it somewhere."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Key {obj.public_id}",
+            "opts": self.opts,
+            "secret": request.META.pop("exchange.secret"),
+        }
+        return TemplateResponse(request, "admin/key_issued.html", context, headers={"Cache-Control": "no-store"})
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.change_apikey"))
+
+    @admin.action(description="Revoke at once", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        keys = list(queryset.filter(revoked_at=None))
+        for key in keys:
+            credentials.revoke_key(key)
+            self.log_change(request, key, [{"changed": {"fields": ["revoked_at"]}}])
+        self.message_user(request, f"{len(keys)} revoked.", messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnly):
+    list_display = ("id", "at", "action", "principal", "agent", "subject", "organization__address")
+    search_fields = ("=subject", "=principal", "=action")
+    date_hierarchy = None
+    ordering = ("-id",)
+
+
+@admin.register(AuditSegment)
+class AuditSegmentAdmin(ReadOnly):
+    list_display = ("id", "organization__address", "number", "event_count", "sealed_at")
+    ordering = ("-id",)
