@@ -276,4 +276,43 @@ DICOMWEB: Final = [
     Row("dicomweb:nowhere", "GET", at("/dicomweb/patients"), in_the_union("404")),
 ]
 
-ROWS: Final = [*API, *HEALTH, *DICOMWEB]
+
+def on_a_page(*, sender: str, recipient: str) -> Answers:
+    """Pages know people by their session; a key is nobody there, and nobody is shown where to sign in."""
+    machines = "sender_store sender_manage sender_read recipient_read clinic_read stranger_key"
+    return {"alice": sender, "bob": recipient, "mallory": "404", f"{machines} {NOBODY}": "302"}
+
+
+def for_people(status: int) -> Answers:
+    return {**on_a_page(sender=str(status), recipient=str(status)), "mallory": str(status)}
+
+
+_SEEN: Final = "200 404 404 200 200 200"
+_PULLED: Final = "200 404 404 410 410 410"
+
+PORTAL: Final = [
+    Row("portal:inbox", "GET", at("/"), for_people(200)),
+    Row("portal:sent", "GET", at("/sent/"), for_people(200)),
+    Row("portal:transfer", "GET", at("/transfers/{transfer_id}/"), on_a_page(sender=_SEEN, recipient=_SEEN)),
+    Row(
+        "portal:download",
+        "GET",
+        at("/transfers/{transfer_id}/download/"),
+        on_a_page(sender=_PULLED, recipient=_PULLED),
+    ),
+    Row(
+        "portal:act",
+        "POST",
+        at("/transfers/{transfer_id}/acknowledge/"),
+        on_a_page(sender="403 404 404 403 403 403", recipient="303 404 404 410 410 410"),
+    ),
+    # A link is for whoever holds it, and says the same to all; what is behind it needs the second factor.
+    Row("portal:link", "GET", at("/s/{token}/"), {EVERYBODY: "200 200 404 410 410 410"}),
+    Row("portal:grant", "GET", at("/g/{grant}/"), all_alike(401)),
+    Row("portal:grant-download", "GET", at("/g/{grant}/download/"), all_alike(401)),
+    Row("portal:grant-leave", "POST", at("/g/{grant}/leave/"), all_alike(200)),
+    # Nobody of the cast is an operator.
+    Row("admin:index", "GET", at("/admin/"), all_alike(302)),
+]
+
+ROWS: Final = [*API, *HEALTH, *DICOMWEB, *PORTAL]

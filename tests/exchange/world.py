@@ -1,5 +1,6 @@
 """One transfer for each way in which somebody can stand to it."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,10 +9,11 @@ from uuid import UUID, uuid4
 
 from django.utils import timezone
 
+from accounts import credentials
 from tests import factories, sealing
 from tests.actors import Cast, make_cast
 from transfers import expiring
-from transfers.models import Transfer
+from transfers.models import Grant, Transfer
 from transfers.rules.lifecycle import Reason, State
 
 # own: between the sides of the cast and available · foreign: of others · absent: never was · overdue: its time has
@@ -28,6 +30,8 @@ class Target:
     series: str
     instance: str
     delivery: int
+    token: str  # of a link to it
+    grant: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,8 @@ def make_world() -> World:
     made = {name: _send(**sides) for name in ("own", "overdue", "lapsed", "withdrawn")}
     made["foreign"] = _send(sender=factories.make_organization(), to=[factories.make_organization()])
     targets = {name: _target(transfer) for name, transfer in made.items()}
-    targets["absent"] = Target(uuid4(), factories.make_uid(), factories.make_uid(), factories.make_uid(), 999_999_999)
+    uids = (factories.make_uid(), factories.make_uid(), factories.make_uid())
+    targets["absent"] = Target(uuid4(), *uids, 999_999_999, credentials.new_link_token(), 999_999_999)
     _end(made["overdue"])
     _end(made["lapsed"], state=State.CLOSED, reason=Reason.LAPSED, closed_at=timezone.now())
     expiring.withdraw(cast.alice.who, made["withdrawn"].pk)
@@ -59,10 +64,27 @@ def _end(transfer: Transfer, **columns: object) -> None:
 
 def _target(transfer: Transfer) -> Target:
     instance = transfer.instances.select_related("study", "series").get()
+    delivery = transfer.deliveries.get()
+    token, grant = _link_to(transfer)
     return Target(
         transfer.pk,
         instance.study.study_instance_uid,
         instance.series.series_instance_uid,
         instance.sop_instance_uid,
-        transfer.deliveries.get().pk,
+        delivery.pk,
+        token,
+        grant.pk,
     )
+
+
+def _link_to(transfer: Transfer) -> tuple[str, Grant]:
+    """A link to a transfer, for a reader without an account."""
+    token = credentials.new_link_token()
+    delivery = factories.make_delivery(transfer, email_hash=secrets.token_bytes(32))
+    grant = Grant.objects.create(
+        delivery=delivery,
+        token_digest=credentials.keyed_digest("link", token),
+        verbs=["view", "download"],
+        created_at=timezone.now(),
+    )
+    return token, grant
