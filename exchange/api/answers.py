@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from transfers.addressing.describing import DeliveryView, TransferView
+from transfers.addressing.views import DeliveryView, TransferView
 
 
 class Answer(serializers.Serializer[Any]):

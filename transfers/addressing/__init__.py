@@ -2,15 +2,16 @@
 
 `drafting` makes and changes drafts, `sending` moves them on, `answering` is what recipients do and what a sender
 does to one of them, `lifetimes` decides how long. `describing` and `listing` say what a caller may know of a
-transfer, in the words the doors hand on. `repeating` makes a repeated request harmless.
+transfer, as the frozen answers of `views`. `repeating` makes a repeated request harmless.
 """
 
 from transfers.addressing.answering import accept, acknowledge, decline, revoke
-from transfers.addressing.describing import TransferView, describe
+from transfers.addressing.describing import describe
 from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create
 from transfers.addressing.listing import Page, Summary, list_transfers
 from transfers.addressing.repeating import Answer, once
 from transfers.addressing.sending import finalise, release, send
+from transfers.addressing.views import TransferView
 
 __all__ = [
     "Answer",

@@ -6,9 +6,7 @@ only while it may be pulled; and of one that waits for acceptance who sent it, w
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
 from uuid import UUID
 
 from django.db.models import Count, Q
@@ -19,125 +17,26 @@ from transfers import access, lookups
 from transfers.access import Act
 from transfers.access.seeing import recipient_q, sender_q
 from transfers.addressing import locking, sending
+from transfers.addressing.views import (
+    Counts,
+    DeliveryView,
+    DocumentView,
+    FindingView,
+    Party,
+    Role,
+    StudyView,
+    TimelineEntry,
+    TransferView,
+)
 from transfers.keys.opened import TransferKey
 from transfers.models import Delivery, Document, Finding, PullRecord, Transfer
 from transfers.rules import conformance
 from transfers.rules.lifecycle import OVER, Access, Reason, State
 
-Role = Literal["sender", "recipient"]
-
 # What a recipient reads of the history: how the transfer itself fared, and nothing of who did it.
 _SHARED_ACTIONS = frozenset(
     f"transfer.{event}" for event in ("pass", "release", "extend", "lapse", "re-open", "fulfil", "withdraw", "purge")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """Who is at one end: an organisation, a department, a person, or an e-mail address without account."""
-
-    kind: Literal["organization", "department", "user", "email"]
-    name: str = field(repr=False)
-    address: str = field(default="", repr=False)
-    phone: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How much of a transfer was answered for one delivery."""
-
-    pulled: int = 0
-    viewed: int = 0
-    documents_pulled: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryView:
-    id: int
-    recipient: Party
-    access: str
-    notice: str
-    progress: str
-    counts: Counts
-    opened_at: datetime | None
-    pulled_at: datetime | None
-    proven_at: datetime | None
-    proven_by: str
-    decline_reason: str = field(repr=False)
-    is_link_locked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FindingView:
-    code: str
-    grade: str
-    text: str = field(repr=False)
-    count: int
-    sop_instance_uid: str
-    may_be_released: bool
-    released_at: datetime | None
-    released_by: str
-    release_note: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentView:
-    id: int
-    media_type: str
-    status: str
-    title: str = field(repr=False)
-    size: int
-    sha256: str
-    study_instance_uid: str
-    replaces: int | None
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StudyView:
-    study_instance_uid: str
-    series_count: int
-    instance_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
-    at: datetime
-    action: str
-    by: str
-    agent: str
-    detail: dict[str, Any]  # Any: JSON scalars of the audit trail
-
-
-@dataclass(frozen=True, slots=True)
-class TransferView:
-    id: UUID
-    reference: str
-    role: Role
-    state: State
-    reason: str
-    revision: int
-    sender: Party
-    purpose: str
-    urgency: str
-    content: str
-    message: str = field(repr=False)
-    declared_instances: int | None
-    instance_count: int
-    byte_count: int
-    created_at: datetime
-    sent_at: datetime | None
-    available_at: datetime | None
-    available_until: datetime
-    purge_at: datetime
-    closed_at: datetime | None
-    follows: UUID | None
-    followers: tuple[UUID, ...]
-    studies: tuple[StudyView, ...]
-    documents: tuple[DocumentView, ...]
-    findings: tuple[FindingView, ...]
-    deliveries: tuple[DeliveryView, ...]
-    timeline: tuple[TimelineEntry, ...]
 
 
 def describe(who: Principal, transfer_id: UUID) -> TransferView:

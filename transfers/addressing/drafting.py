@@ -62,7 +62,7 @@ def create(
     destination = access.draft_destination(who)
     if who.bound_to:
         raise errors.Forbidden("This key is bound to one transfer and makes no others.")
-    resolved = resolve(who, recipients)
+    resolved = _resolve(who, recipients)
     with transaction.atomic():
         sender = Organization.objects.get(pk=destination.sender_id)
         _ensure_room(sender)
@@ -85,7 +85,7 @@ def add_recipients(
     who: Principal, transfer_id: UUID, recipients: Sequence[str], *, revision: int | None = None
 ) -> tuple[IssuedPin, ...]:
     """Address a draft; a recipient it already has stays as it is and gets no second PIN."""
-    resolved = resolve(who, recipients)
+    resolved = _resolve(who, recipients)
     with transaction.atomic():
         transfer = _lock_draft(who, transfer_id, revision=revision)
         had_default = rescheduling.has_default_life(transfer)
@@ -130,7 +130,7 @@ def change_draft(
     return pins
 
 
-def resolve(who: Principal, recipients: Iterable[str]) -> list[Recipient]:
+def _resolve(who: Principal, recipients: Iterable[str]) -> list[Recipient]:
     """Who is meant, each once, in the order given."""
     names = list(dict.fromkeys(name.strip().lower() for name in recipients))
     if len(names) > MAX_RECIPIENTS:

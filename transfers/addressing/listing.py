@@ -15,7 +15,7 @@ from accounts.principals import Principal
 from transfers import access, errors
 from transfers.access.seeing import recipient_q, sender_q
 from transfers.addressing import describing, locking
-from transfers.addressing.describing import Counts, Role
+from transfers.addressing.views import Counts, Role
 from transfers.models import Delivery, Transfer
 from transfers.rules.lifecycle import OVER, Access, State
 
