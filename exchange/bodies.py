@@ -4,18 +4,21 @@ A cut-off body reads as a normal end on every WSGI server, so what was read is c
 a multipart body must besides have its closing delimiter.
 """
 
+import contextlib
 import time
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpRequest
 
+from exchange import watchdog
 from transfers import errors
 
 CHUNK: Final = 262_144
-# A sender below 1 KB/s averaged over a minute holds a thread for nothing.
-WATCH_SECONDS: Final = 60.0
-WATCH_BYTES: Final = 60_000
+# A server may give a read back only when all of it is there. Of a slow sender little is asked at a time, so that
+# its push shows signs of life; exchange/watchdog.py ends a read that waits for ever.
+FIRST: Final = 65_536
+QUICK_SECONDS: Final = 1.0
 
 
 class TooSlow(errors.BadRequest):
@@ -45,10 +48,11 @@ def read_chunks(request: HttpRequest) -> Iterator[bytes]:
     watch = _Watch()
     total = 0
     while announced is None or total < announced:
-        wanted = CHUNK if announced is None else min(CHUNK, announced - total)
+        wanted = watch.size if announced is None else min(watch.size, announced - total)
         try:
             chunk: bytes = source.read(wanted)
-        except OSError as error:
+        except Exception as error:  # each server has errors of its own for a body that breaks off
+            yield from _held_back(source, wanted)
             raise errors.BadRequest("The body was cut off.") from error
         if not chunk:
             break
@@ -59,18 +63,30 @@ def read_chunks(request: HttpRequest) -> Iterator[bytes]:
         raise errors.BadRequest("The body was cut off: fewer bytes came than its Content-Length.")
 
 
+def _held_back(source: Any, size: int) -> Iterator[bytes]:  # Any: as in PEP 3333
+    """What came before the break: gunicorn keeps it, and gives it when asked once more."""
+    chunk = b""
+    with contextlib.suppress(Exception):
+        chunk = source.read(size)
+    if chunk:
+        yield chunk
+
+
 class _Watch:
-    """Bytes that came in the running minute."""
+    """Bytes that came in the running minute, and how many to ask for next."""
 
     def __init__(self) -> None:
-        self._since = time.monotonic()
+        self._since = self._asked = time.monotonic()
         self._bytes = 0
+        self.size = FIRST
 
     def note(self, length: int) -> None:
         self._bytes += length
         now = time.monotonic()
-        if now - self._since < WATCH_SECONDS:
+        self.size = CHUNK if now - self._asked < QUICK_SECONDS else FIRST
+        self._asked = now
+        if now - self._since < watchdog.SECONDS:
             return
-        if self._bytes < WATCH_BYTES:
+        if self._bytes < watchdog.BYTES:
             raise TooSlow
         self._since, self._bytes = now, 0

@@ -4,5 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from exchange import watchdog
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
-application = get_wsgi_application()
+application = watchdog.watching(get_wsgi_application())
