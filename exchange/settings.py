@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import environ
 
 from exchange import embedded, mail
+from exchange.logs import LOGGING as LOGGING  # a setting like any other
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE: list[str] = [
+    "exchange.logs.AccessLog",
     "django.middleware.security.SecurityMiddleware",
     "exchange.policy.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -149,6 +151,10 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default=f"waystation@{
 OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", default="")
 # How often what is quiet, lapsed or due for purging is looked for; access closes by the clock, not by this.
 EXCHANGE_SWEEP_SECONDS = env.int("EXCHANGE_SWEEP_SECONDS", default=5)
+
+LOGGING_CONFIG = "exchange.logs.configure"
+# Whoever scrapes /metrics from another machine sends this as a bearer token.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

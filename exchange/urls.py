@@ -3,12 +3,13 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from exchange import health, oauth
+from exchange import health, metrics, oauth
 from exchange.portal import signing_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("api/", include("exchange.api.urls")),
     path("dicomweb/", include("exchange.dicomweb.urls")),
     path("oauth/token", oauth.token, name="oauth-token"),
