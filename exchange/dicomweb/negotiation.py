@@ -8,13 +8,13 @@ from typing import Final
 
 from django.http import HttpRequest
 
-from transfers import errors
+from transfers import errors, retrieving
 from transfers.formats import mediatypes
 from transfers.formats.mediatypes import MULTIPART, TRANSFER_SYNTAX, MediaRange, MediaType
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-# Native, with the octets of every word in the order in which frames travel over the web.
-NATIVE_LITTLE: Final = frozenset({EXPLICIT_LITTLE, "1.2.840.10008.1.2"})
+BIG: Final = "1.2.840.10008.1.2.2"
+NATIVE: Final = frozenset({EXPLICIT_LITTLE, "1.2.840.10008.1.2", BIG})
 _JPEG: Final = "1.2.840.10008.1.2.4"
 # Where only lossy pixel data exist they may be given as received, whatever was asked (PS3.18 Section 8.7.3.5.2).
 LOSSY: Final = frozenset(f"{_JPEG}.{end}" for end in (50, 51, 81, 91, 93, 112, 203, *range(100, 109)))
@@ -80,18 +80,19 @@ def choose(
     )
 
 
-def require_stored_syntax(choice: Choice, stored: str) -> None:
-    """Whether an instance may be given as it is stored (PS3.18 Section 8.7.3.5).
+def choose_syntax(choice: Choice, stored: str) -> str:
+    """The transfer syntax in which an instance is given (PS3.18 Section 8.7.3.5).
 
     `transfer-syntax=*` and the stored syntax give the stored bytes; no transfer syntax asks for Explicit VR
-    Little Endian, which is what most instances are stored in. Raises NotAcceptable where it would have to be
-    converted.
+    Little Endian, into which what is uncompressed is converted. Raises NotAcceptable where it would have to be
+    decompressed.
     """
     as_is = {"*", stored, *([None] if stored == EXPLICIT_LITTLE or stored in LOSSY else [])}
-    if not as_is.intersection(choice.syntaxes):
-        raise errors.NotAcceptable(
-            f"An instance is stored in transfer syntax {stored} and is not converted. {_AS_STORED}"
-        )
+    if as_is.intersection(choice.syntaxes):
+        return stored
+    if stored in retrieving.CONVERTIBLE and {None, EXPLICIT_LITTLE}.intersection(choice.syntaxes):
+        return EXPLICIT_LITTLE
+    raise errors.NotAcceptable(f"An instance is stored in transfer syntax {stored} and not decompressed. {_AS_STORED}")
 
 
 def choose_frames(request: HttpRequest, stored: str, *, is_single: bool) -> Choice:
@@ -109,19 +110,24 @@ def choose_frames(request: HttpRequest, stored: str, *, is_single: bool) -> Choi
         ) from None
 
 
-def part_type(choice: Choice, stored: str) -> MediaType:
+def frame_syntax(choice: Choice, stored: str) -> str:
+    """The syntax frames are given in: Little Endian words, unless those of Big Endian were asked for as stored."""
+    if stored == BIG and {"*", BIG}.intersection(choice.syntaxes):
+        return BIG
+    return EXPLICIT_LITTLE if stored in NATIVE else stored
+
+
+def part_type(choice: Choice, syntax: str) -> MediaType:
     """The type of a part, or of the only one, with the syntax its octets are in."""
-    root = choice.offer.params.get("type", choice.offer.essence)
-    syntax = EXPLICIT_LITTLE if stored in NATIVE_LITTLE else stored
-    return _single(root, {TRANSFER_SYNTAX: syntax})
+    return _single(choice.offer.params.get("type", choice.offer.essence), {TRANSFER_SYNTAX: syntax})
 
 
 def _gives_stored_frames(stored: str, offer: MediaType, syntax: str | None) -> bool:
     """A compressed frame is no uncompressed octet stream, unless its syntax, or any, was asked for by name."""
     if syntax in ("*", stored):
         return True
-    if stored in NATIVE_LITTLE:
-        return syntax in (None, EXPLICIT_LITTLE)
+    if stored in NATIVE:
+        return syntax in (None, EXPLICIT_LITTLE) and offer.params.get("type", offer.essence) == OCTETS
     return syntax is None and offer.params.get("type", offer.essence) != OCTETS
 
 

@@ -10,16 +10,27 @@ from django.http.response import HttpResponseBase
 from transfers import retrieving
 from transfers.formats import multipart
 from transfers.formats.mediatypes import MediaType
-from transfers.retrieving import Answer, Item, Stretch
+from transfers.retrieving import Answer, Item, Piece, Stretch, Whole
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One body part: its type, the URL of what it is, and where its octets lie."""
+    """One body part: its type, the URL of what it is, and its octets."""
 
     media_type: MediaType
     location: str
-    stretches: Sequence[Stretch]
+    pieces: Sequence[Piece]
+
+    @property
+    def makeup(self) -> str:
+        """What decides the octets, beside the digest of the item they come from."""
+        return repr(
+            [
+                (piece.start, piece.stop, piece.width) if isinstance(piece, Stretch) else len(piece)
+                for piece in self.pieces
+                if not isinstance(piece, Whole)
+            ]
+        )
 
 
 def multipart_answer(
@@ -29,14 +40,13 @@ def multipart_answer(
 
     Its boundary comes from the digests, so that the same request gives the same bytes and a range of them fits.
     """
-    names = chain.from_iterable((str(part.media_type), part.location) for part in parts)
-    places = repr([[(one.start, one.stop) for one in part.stretches] for part in parts])
-    etag = retrieving.tag("multipart", root, *names, places, retrieving.digests(items))
+    names = chain.from_iterable((str(part.media_type), part.location, part.makeup) for part in parts)
+    etag = retrieving.tag("multipart", root, *names, retrieving.digests(items))
     boundary = etag.encode()
-    pieces: list[bytes | Stretch] = []
+    pieces: list[Piece] = []
     for part in parts:
         pieces.append(multipart.part_header(boundary, content_type=str(part.media_type), location=part.location))
-        pieces.extend(part.stretches)
+        pieces.extend(part.pieces)
     pieces.append(multipart.closing(boundary))
     media_type = f'multipart/related; type="{root}"; boundary={etag}'
     return retrieving.of_pieces(pieces, media_type=media_type, etag=etag, items=items, kind=kind)
@@ -44,11 +54,8 @@ def multipart_answer(
 
 def single_answer(part: Part, *, item: Item, kind: retrieving.Kind = "pulled") -> Answer:
     """The octets of one thing, by themselves."""
-    places = repr([(one.start, one.stop) for one in part.stretches])
-    etag = retrieving.tag("single", str(part.media_type), places, item.sha256)
-    return retrieving.of_pieces(
-        list(part.stretches), media_type=str(part.media_type), etag=etag, items=[item], kind=kind
-    )
+    etag = retrieving.tag("single", str(part.media_type), part.makeup, item.sha256)
+    return retrieving.of_pieces(part.pieces, media_type=str(part.media_type), etag=etag, items=[item], kind=kind)
 
 
 def json_response(body: bytes | Iterator[bytes], *, media_type: str, etag: str = "") -> HttpResponseBase:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -32,8 +33,7 @@ def instance(request: HttpRequest, root: Root, *, study: str, series: str, insta
     items = _select(root, Target(study, series, instance))
     offers = [negotiation.multipart_of(negotiation.DICOM), MediaType("application", "dicom")]
     choice = negotiation.choose(request, offers)
-    negotiation.require_stored_syntax(choice, items[0].transfer_syntax_uid)
-    part = _file_part(items[0], root)
+    (part,) = _file_parts(items, root, choice)
     if choice.is_multipart:
         answer = responses.multipart_answer([part], root=negotiation.DICOM, items=items)
     else:
@@ -64,7 +64,11 @@ def frames(
     asked = parse_frame_list(numbers)
     located = retrieving.locate_frames(item, asked)
     choice = negotiation.choose_frames(request, item.transfer_syntax_uid, is_single=len(asked) == 1)
-    media_type = negotiation.part_type(choice, item.transfer_syntax_uid)
+    syntax = negotiation.frame_syntax(choice, item.transfer_syntax_uid)
+    media_type = negotiation.part_type(choice, syntax)
+    if syntax != item.transfer_syntax_uid:
+        width = retrieving.pixel_width(item)
+        located = [[replace(one, width=width, origin=one.start) for one in frame] for frame in located]
     parts = [
         Part(media_type, f"{root.base_url}{item.path}/frames/{number}", stretches)
         for number, stretches in zip(asked, located, strict=True)
@@ -104,9 +108,7 @@ def _several(request: HttpRequest, root: Root, target: Target) -> HttpResponseBa
     choice = negotiation.choose(request, [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP])
     if not choice.is_multipart:
         return handover.respond(request, bundling.bundle(items), who=root.who)
-    for syntax in {item.transfer_syntax_uid for item in items}:
-        negotiation.require_stored_syntax(choice, syntax)
-    parts = [_file_part(item, root) for item in items]
+    parts = _file_parts(items, root, choice)
     answer = responses.multipart_answer(parts, root=negotiation.DICOM, items=items)
     return handover.respond(request, answer, who=root.who)
 
@@ -115,9 +117,19 @@ def _select(root: Root, target: Target) -> list[InstanceItem]:
     return retrieving.select(root.sights(target.study_instance_uid), target)
 
 
-def _file_part(item: InstanceItem, root: Root) -> Part:
-    media_type = MediaType("application", "dicom", {"transfer-syntax": item.transfer_syntax_uid})
-    return Part(media_type, root.base_url + item.path, [Stretch(item, 0, item.size)])
+def _file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.Choice) -> list[Part]:
+    """Files as they are stored, or in the syntax that was asked for."""
+    syntaxes = {item.transfer_syntax_uid for item in items}
+    given = {stored: negotiation.choose_syntax(choice, stored) for stored in syntaxes}
+    budget = retrieving.Budget()
+    parts = []
+    for item in items:
+        syntax = given[item.transfer_syntax_uid]
+        media_type = MediaType("application", "dicom", {"transfer-syntax": syntax})
+        is_stored = syntax == item.transfer_syntax_uid
+        pieces = [Stretch(item, 0, item.size)] if is_stored else retrieving.explicit_pieces(item, budget)
+        parts.append(Part(media_type, root.base_url + item.path, pieces))
+    return parts
 
 
 def _respond_viewed(

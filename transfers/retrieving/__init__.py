@@ -4,7 +4,19 @@
 `frames` answer parts of them, `ledger` keeps what was handed over.
 """
 
-from transfers.retrieving.answers import Answer, Piece, Stretch, digests, of_pieces, open_key, read, stream, tag
+from transfers.retrieving.answers import (
+    Answer,
+    Piece,
+    Stretch,
+    Whole,
+    digests,
+    of_pieces,
+    open_key,
+    read,
+    stream,
+    tag,
+)
+from transfers.retrieving.converting import CONVERTIBLE, Budget, explicit_pieces, pixel_width
 from transfers.retrieving.frames import locate_bulk, locate_frames
 from transfers.retrieving.items import (
     DOCUMENT,
@@ -24,23 +36,28 @@ from transfers.retrieving.ledger import Kind, record
 from transfers.retrieving.metadata import is_small, records, stream_metadata
 
 __all__ = [
+    "CONVERTIBLE",
     "DOCUMENT",
     "INSTANCE",
     "SHOWN",
     "Answer",
+    "Budget",
     "InstanceItem",
     "Item",
     "Kind",
     "Piece",
     "Stretch",
     "Target",
+    "Whole",
     "digests",
+    "explicit_pieces",
     "find",
     "is_small",
     "locate_bulk",
     "locate_frames",
     "of_pieces",
     "open_key",
+    "pixel_width",
     "preferred",
     "read",
     "record",

@@ -7,12 +7,13 @@ it can be given, and an error in the middle can only cut it: a short end never l
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from accounts.principals import Principal
 from transfers import access, vault
 from transfers.access import Sight
+from transfers.formats import explicit
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.retrieving.items import Item
@@ -26,18 +27,31 @@ _FLUSH: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Part of a stored item, from `start` up to `stop` of its plain bytes."""
+    """Part of a stored item, from `start` up to `stop` of its plain bytes.
+
+    Where `width` is not 1, words of so many octets begin at `origin` and leave with their octets turned round.
+    """
 
     item: Item
     start: int
     stop: int
+    width: int = 1
+    origin: int = 0
 
     @property
     def is_whole(self) -> bool:
         return self.start == 0 and self.stop == self.item.size
 
 
-Piece = bytes | Stretch
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Says that the `size` bytes before it are an item in another transfer syntax, whole."""
+
+    item: Item
+    size: int
+
+
+Piece = bytes | Stretch | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +106,14 @@ def clip(pieces: Iterable[Piece], *, start: int, stop: int) -> Iterator[Piece]:
     for piece in pieces:
         length = _length(piece)
         first, last = max(0, start - at), min(length, stop - at)
-        if first < last or (length == 0 and isinstance(piece, Stretch) and start <= at <= stop):
+        if isinstance(piece, Whole):
+            if start <= at - piece.size and at <= stop:
+                yield piece
+        elif first < last:
             if isinstance(piece, bytes):
                 yield piece[first:last]
             else:
-                yield Stretch(piece.item, piece.start + first, piece.start + last)
+                yield replace(piece, start=piece.start + first, stop=piece.start + last)
         at += length
         if at > stop:
             return
@@ -145,16 +162,16 @@ def _handed_over(answer: Answer, start: int, stop: int, ledger: Ledger) -> Itera
     held = 0
     ended: list[Item] = []
     for piece in answer.pieces(start, stop):
-        if isinstance(piece, Stretch):
+        if not isinstance(piece, bytes):
             ledger.begin(piece.item.seen)
-        for chunk in (piece,) if isinstance(piece, bytes) else watch.chunks(piece):
+        for chunk in watch.chunks(piece):
             waiting.append(chunk)
             held += len(chunk)
             if held >= _FLUSH:
                 yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
                 ledger.handed(ended, held)
                 waiting, held, ended = [], 0, []
-        if isinstance(piece, Stretch) and (piece.is_whole or answer.kind == "viewed"):
+        if isinstance(piece, Whole) or (isinstance(piece, Stretch) and (piece.is_whole or answer.kind == "viewed")):
             ended.append(piece.item)
     if waiting:
         yield b"".join(waiting)
@@ -170,17 +187,44 @@ class _Watch:
         self._asked = time.monotonic()
         self._since = 0
 
-    def chunks(self, piece: Stretch) -> Iterator[bytes]:
+    def chunks(self, piece: Piece) -> Iterator[bytes]:
+        if isinstance(piece, bytes):
+            yield piece
+        elif isinstance(piece, Stretch):
+            for chunk in self._read(piece):
+                self._since += len(chunk)
+                if self._since >= RECHECK_BYTES or time.monotonic() - self._asked >= RECHECK_SECONDS:
+                    access.ensure_still_open(piece.item.seen)
+                    self._asked, self._since = time.monotonic(), 0
+                yield chunk
+
+    def _read(self, piece: Stretch) -> Iterator[bytes]:
         seen = piece.item.seen
         if seen is not self._seen:
             self._seen, self._key = seen, open_key(seen)
-        for chunk in read(piece.item, start=piece.start, stop=piece.stop, key=self._key):
-            self._since += len(chunk)
-            if self._since >= RECHECK_BYTES or time.monotonic() - self._asked >= RECHECK_SECONDS:
-                access.ensure_still_open(seen)
-                self._asked, self._since = time.monotonic(), 0
-            yield chunk
+        if piece.width == 1:
+            return read(piece.item, start=piece.start, stop=piece.stop, key=self._key)
+        return _swapped(piece, self._key)
+
+
+def _swapped(piece: Stretch, key: TransferKey | None) -> Iterator[bytes]:
+    """Whole words that hold the stretch, turned round, without what lies beyond its ends."""
+    before = (piece.start - piece.origin) % piece.width
+    after = -(piece.stop - piece.origin) % piece.width
+    left = piece.stop - piece.start
+    held = b""
+    stop = min(piece.stop + after, piece.item.size)
+    for chunk in read(piece.item, start=piece.start - before, stop=stop, key=key):
+        held += chunk
+        whole = len(held) - len(held) % piece.width
+        words, held = explicit.swap_words(held[:whole], piece.width), held[whole:]
+        words, before = words[before : before + left], 0
+        left -= len(words)
+        yield words
+    yield held[:left]
 
 
 def _length(piece: Piece) -> int:
+    if isinstance(piece, Whole):
+        return 0
     return len(piece) if isinstance(piece, bytes) else piece.stop - piece.start

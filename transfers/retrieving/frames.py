@@ -8,6 +8,7 @@ from django.db import connection
 from transfers import errors
 from transfers.formats import frametable
 from transfers.retrieving.answers import Stretch
+from transfers.retrieving.converting import pixel_width
 from transfers.retrieving.items import InstanceItem
 
 _PIXEL_DATA: Final = "7FE00010"
@@ -42,7 +43,8 @@ def locate_bulk(item: InstanceItem, path: str) -> Stretch:
         raise errors.NotFound
     if item.pixel_length is None:
         raise errors.NotAcceptable("This pixel data is compressed. Retrieve its frames with transfer-syntax=*.")
-    return Stretch(item, item.pixel_start, item.pixel_start + item.pixel_length)
+    # Bulk data are Little Endian (PS3.18 Section 8.7.3.5.2).
+    return Stretch(item, item.pixel_start, item.pixel_start + item.pixel_length, pixel_width(item), item.pixel_start)
 
 
 def _fetch_table(item: InstanceItem) -> tuple[bytes | None, bool]:

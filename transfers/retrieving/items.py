@@ -43,7 +43,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class InstanceItem(Item):
-    """A SOP Instance; `pixel_start` and `pixel_length` locate the value of Pixel Data, if it is native."""
+    """A SOP Instance; offsets count from the start of its file.
+
+    `pixel_offset` is that of the element Pixel Data, `pixel_start` that of its value; without `pixel_length` it is
+    encapsulated.
+    """
 
     study_pk: int
     series_pk: int
@@ -52,6 +56,8 @@ class InstanceItem(Item):
     sop_instance_uid: str
     sop_class_uid: str
     transfer_syntax_uid: str
+    dataset_offset: int
+    pixel_offset: int | None
     pixel_start: int | None
     pixel_length: int | None
 
@@ -76,7 +82,8 @@ SHOWN: Final = "i.rejected_by = '' AND i.record IS NOT NULL AND i.validated_sha2
 _SELECT: Final = f"""
     SELECT i.transfer_id, i.id, p.name, i.ordinal, i."offset", i.sealed_length, i.size, i.sha256, i.crc32,
            i.study_id, i.series_id, st.study_instance_uid, se.series_instance_uid, i.sop_instance_uid,
-           i.sop_class_uid, i.transfer_syntax_uid, i.pixel_value_offset, i.pixel_length
+           i.sop_class_uid, i.transfer_syntax_uid, i.dataset_offset,
+           i.pixel_offset, i.pixel_value_offset, i.pixel_length
       FROM transfers_study st
       JOIN transfers_instance i ON i.study_id = st.id
       JOIN transfers_series se ON se.id = i.series_id

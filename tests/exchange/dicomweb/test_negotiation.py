@@ -1,20 +1,23 @@
 """Which representation is given, for what is stored in one transfer syntax or another."""
 
+import io
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.encaps import generate_frames
+from pydicom.uid import ExplicitVRLittleEndian
 
 from tests import sealing
 from tests.exchange.dicomweb.conftest import Site
-from transfers.models import Instance
+from transfers.models import Instance, PullRecord
 
 FILES = {
     "explicit": "CT_small.dcm",
     "implicit": "MR_small_implicit.dcm",
     "big": "MR_small_bigendian.dcm",
+    "deflated": "image_dfl.dcm",
     "lossy": "JPEG-lossy.dcm",
     "rle": "SC_rgb_rle_2frame.dcm",
     "j2k": "JPEG2000.dcm",
@@ -60,6 +63,41 @@ def test_default_is_explicit_little_endian_or_lossy_as_received(alice: Site, bob
     reply = bob.get(path_of(alice, bob, kind), accept=DEFAULT)
     assert reply.status == status
     assert status == 200 or b"transfer-syntax=*" in reply.body
+
+
+@pytest.mark.parametrize("kind", ["implicit", "big", "deflated"])
+def test_uncompressed_is_given_in_explicit_little_endian(alice: Site, bob: Site, kind: str) -> None:
+    reply = bob.get(path_of(alice, bob, kind), accept=DEFAULT)
+    ((headers, file),) = reply.parts()
+    given, stored = pydicom.dcmread(io.BytesIO(file)), pydicom.dcmread(io.BytesIO(read(kind)))
+    assert headers["content-type"] == f"application/dicom; transfer-syntax={ExplicitVRLittleEndian}"
+    assert given.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert (given.pixel_array == stored.pixel_array).all()
+    assert [str(one.value) for one in given if one.keyword != "PixelData"] == [
+        str(one.value) for one in stored if one.tag.element and one.keyword != "PixelData"
+    ]
+
+
+def test_converted_instance_is_pulled_whole_and_only_whole(alice: Site, bob: Site) -> None:
+    path = path_of(alice, bob, "big")
+    whole = bob.get(path, accept="application/dicom", Range="bytes=1-")
+    assert PullRecord.objects.count() == 0
+    assert bob.get(path, accept="application/dicom").body[1:] == whole.body
+    assert PullRecord.objects.get().kind == "pulled"
+
+
+@pytest.mark.parametrize("start", [1400, 1401, 4001, 9601])
+def test_any_range_of_swapped_words_fits(alice: Site, bob: Site, start: int) -> None:
+    path = path_of(alice, bob, "big")
+    whole = bob.get(path, accept="application/dicom").body
+    part = bob.get(path, accept="application/dicom", Range=f"bytes={start}-{start + 100}").body
+    assert part == whole[start : start + 101]
+
+
+def test_frame_of_big_endian_words_is_turned_round(alice: Site, bob: Site) -> None:
+    frame = bob.get(f"{path_of(alice, bob, 'big')}/frames/1", accept="application/octet-stream").body
+    stored = pydicom.dcmread(io.BytesIO(read("big"))).pixel_array
+    assert frame == stored.astype("<u2").tobytes()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +146,6 @@ def test_frames_say_what_they_are(alice: Site, bob: Site, kind: str, accept: str
     [
         ("rle", 'multipart/related; type="application/octet-stream"'),
         ("rle", 'multipart/related; type="image/jpeg"'),
-        ("big", 'multipart/related; type="application/octet-stream"'),
         ("explicit", 'multipart/related; type="image/jpeg"'),
     ],
 )
