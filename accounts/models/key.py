@@ -23,6 +23,9 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
+    class Meta:
+        verbose_name = "API key"
+
 
 class AccessToken(models.Model):
     """What /oauth/token gives for a key: opaque, at most ten minutes, dies with its key."""

@@ -39,6 +39,7 @@ class Study(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "studies"
         constraints = [
             models.UniqueConstraint(fields=["transfer", "study_instance_uid"], name="study_unique"),
         ]
@@ -57,6 +58,7 @@ class Series(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "series"
         constraints = [models.UniqueConstraint(fields=["study", "series_instance_uid"], name="series_unique")]
         indexes = [models.Index(fields=["series_instance_uid"], name="series_uid")]
 

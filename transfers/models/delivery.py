@@ -36,6 +36,7 @@ class Delivery(models.Model):
     proven_by = models.CharField(max_length=80, blank=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         indexes = [
             models.Index(fields=["organization", "department"], name="delivery_place"),
             models.Index(fields=["user"], name="delivery_user"),

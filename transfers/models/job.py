@@ -83,3 +83,6 @@ class Switch(models.Model):
     is_on = models.BooleanField(default=False)
     note = models.CharField(max_length=300, blank=True)
     since = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "switches"
