@@ -468,6 +468,14 @@ def test_what_has_lapsed_is_closed_before_any_sweep(cast: Cast) -> None:
     assert (view.state, view.reason, view.studies) == (State.CLOSED, Reason.LAPSED, ())
 
 
+def test_what_was_destroyed_still_says_why(cast: Cast) -> None:
+    transfer = make_available(cast)
+    expiring.withdraw(cast.alice.who, transfer.pk)
+    (listed,) = addressing.list_transfers(cast.bob.who).transfers
+    view = addressing.describe(cast.bob.who, transfer.pk)
+    assert (view.state, view.reason, listed.reason) == (State.PURGED, Reason.WITHDRAWN, Reason.WITHDRAWN)
+
+
 def test_the_timeline_is_the_trail(cast: Cast) -> None:
     transfer = filled_draft(cast)
     addressing.send(cast.alice.who, transfer.pk)

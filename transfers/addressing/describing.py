@@ -29,7 +29,7 @@ from transfers.addressing.views import (
     TransferView,
 )
 from transfers.keys.opened import TransferKey
-from transfers.models import Delivery, Document, Finding, PullRecord, Transfer
+from transfers.models import Delivery, Document, Finding, PullRecord, Tombstone, Transfer
 from transfers.rules import conformance
 from transfers.rules.lifecycle import OVER, Access, Reason, State
 
@@ -55,7 +55,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         reference=transfer.reference,
         role=role,
         state=state,
-        reason=reason,
+        reason=reasons_of([transfer]).get(transfer.pk, reason),
         revision=transfer.revision,
         sender=_sender(transfer),
         purpose=transfer.purpose,
@@ -93,6 +93,12 @@ def state_now(transfer: Transfer, now: datetime) -> tuple[State, str]:
     if state not in OVER and state != State.DRAFT and transfer.available_until <= now:
         return State.CLOSED, Reason.LAPSED
     return state, transfer.reason
+
+
+def reasons_of(transfers: Iterable[Transfer]) -> dict[UUID, str]:
+    """Why those among them ended that are purged: their tombstones say it."""
+    purged = [transfer.pk for transfer in transfers if transfer.state == State.PURGED]
+    return dict(Tombstone.objects.filter(pk__in=purged).values_list("transfer_id", "reason")) if purged else {}
 
 
 def _deliveries(who: Principal, transfer: Transfer, role: Role) -> list[Delivery]:

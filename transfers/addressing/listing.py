@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -105,15 +106,32 @@ def _in_state(state: State) -> Q:
     return Q(state=state) & ~lapsed
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a page of summaries needs besides its rows, asked once for all of them."""
+
+    now: datetime
+    sent: frozenset[UUID]
+    recipients: Mapping[UUID, int]
+    own: Mapping[UUID, Own]
+    reasons: Mapping[UUID, str]
+
+
 def _summaries(who: Principal, rows: list[Transfer]) -> tuple[Summary, ...]:
-    now = locking.database_now()
+    facts = _facts(who, rows)
+    return tuple(_summary(row, facts) for row in rows)
+
+
+def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
     ids = [row.pk for row in rows]
-    sent = set(Transfer.objects.filter(sender_q(who), pk__in=ids).values_list("pk", flat=True))
-    recipients: dict[UUID, int] = {}
-    for transfer_id in Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True):
-        recipients[transfer_id] = recipients.get(transfer_id, 0) + 1
-    mine = _own_deliveries(who, [transfer_id for transfer_id in ids if transfer_id not in sent])
-    return tuple(_summary(row, now, row.pk in sent, recipients.get(row.pk, 0), mine) for row in rows)
+    sent = frozenset(Transfer.objects.filter(sender_q(who), pk__in=ids).values_list("pk", flat=True))
+    return _Facts(
+        now=locking.database_now(),
+        sent=sent,
+        recipients=Counter(Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True)),
+        own=_own_deliveries(who, [transfer_id for transfer_id in ids if transfer_id not in sent]),
+        reasons=describing.reasons_of(rows),
+    )
 
 
 def _own_deliveries(who: Principal, ids: list[UUID]) -> Mapping[UUID, Own]:
@@ -122,22 +140,23 @@ def _own_deliveries(who: Principal, ids: list[UUID]) -> Mapping[UUID, Own]:
     return {row.transfer_id: Own(row.access, row.progress, counts.get(row.pk, Counts())) for row in rows}
 
 
-def _summary(row: Transfer, now: datetime, is_sender: bool, recipient_count: int, mine: Mapping[UUID, Own]) -> Summary:
-    state, reason = describing.state_now(row, now)
-    own = mine.get(row.pk)
+def _summary(row: Transfer, facts: _Facts) -> Summary:
+    state, reason = describing.state_now(row, facts.now)
+    own = facts.own.get(row.pk)
+    is_sender = row.pk in facts.sent
     is_open = is_sender or (state == State.AVAILABLE and own is not None and own.access == Access.OPEN)
     return Summary(
         id=row.pk,
         reference=row.reference,
         role="sender" if is_sender else "recipient",
         state=state,
-        reason=reason,
+        reason=facts.reasons.get(row.pk, reason),
         sender_address=row.sender.address,
         sender_name=row.sender.name,
         purpose=row.purpose,
         urgency=row.urgency,
         instance_count=row.instance_count if is_open else 0,
-        recipient_count=recipient_count,
+        recipient_count=facts.recipients.get(row.pk, 0),
         own=own,
         created_at=row.created_at,
         available_at=row.available_at,
