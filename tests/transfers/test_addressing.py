@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Partnership
 from tests import factories
 from tests.actors import Cast, make_cast
-from transfers import access, addressing, errors, lookups, tasks
+from transfers import access, addressing, errors, expiring, lookups, tasks
 from transfers.models import Delivery, Finding, Grant, Job, Lease, Transfer
 from transfers.rules import reference
 from transfers.rules.lifecycle import Access, Progress, Reason, State
