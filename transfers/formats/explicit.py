@@ -62,6 +62,16 @@ def swap_words(value: bytes, width: int) -> bytes:
     return words.tobytes()
 
 
+def is_long(vr: str) -> bool:
+    """Whether a VR is followed by two reserved octets and a length of four."""
+    return vr in _LONG
+
+
+def word_width(vr: str) -> int:
+    """How many octets of a value belong together, 1 where their order does not depend on the syntax."""
+    return _WIDTHS.get(vr, 1)
+
+
 def element_head(tag: int, vr: str, length: int) -> bytes:
     """Tag, VR and length; what is too long for its VR becomes UN (PS3.18 Section 8.7.3.5.2)."""
     group, number = tag >> 16, tag & 0xFFFF
@@ -119,7 +129,7 @@ class _Converter:
         if not tag & 0xFFFF:
             return b""
         if not self._implicit:
-            value = swap_words(value, _WIDTHS.get(vr, 1))
+            value = swap_words(value, word_width(vr))
         return element_head(tag, vr, len(value)) + value
 
     def _read_vr_and_length(self, tag: int, level: _Level) -> tuple[str, int]:
@@ -181,13 +191,13 @@ def _vr_of(tag: int, level: _Level) -> str:
             return "LO"
         creator = level.creators.get(tag & 0xFFFFFF00, "")
         return _private_vr(tag, creator) if creator else "UN"
-    vr = _public_vr(tag)
+    vr = public_vr(tag)
     return ("SS" if level.is_signed else "US") if vr == "US or SS" else vr
 
 
 @lru_cache(maxsize=8192)
-def _public_vr(tag: int) -> str:
-    """PS3.5 Annex A.1: where the dictionary leaves OB or OW open, it is OW."""
+def public_vr(tag: int) -> str:
+    """The dictionary's VR; where it leaves OB or OW open, it is OW (PS3.5 Annex A.1)."""
     if not tag & 0xFFFF:
         return "UL"
     if not datadict.dictionary_has_tag(tag):

@@ -1,17 +1,19 @@
 """Single frames and bulk data of a stored instance (DICOM PS3.18 Section 10.4.1.1.6)."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from django.db import connection
 
 from transfers import errors
-from transfers.formats import frametable
-from transfers.retrieving.answers import Stretch
-from transfers.retrieving.converting import pixel_width
+from transfers.formats import filemeta, frametable, locating, part10
+from transfers.retrieving.answers import Stretch, open_key, read
 from transfers.retrieving.items import InstanceItem
 
 _PIXEL_DATA: Final = "7FE00010"
+_PATH: Final = re.compile(r"[0-9A-Fa-f]{8}(?:/\d{1,6}/[0-9A-Fa-f]{8}){0,32}")
+_WINDOW: Final = 1 << 16
 
 
 def locate_frames(item: InstanceItem, numbers: Sequence[int]) -> list[list[Stretch]]:
@@ -35,16 +37,45 @@ def locate_frames(item: InstanceItem, numbers: Sequence[int]) -> list[list[Stret
 
 
 def locate_bulk(item: InstanceItem, path: str) -> Stretch:
-    """The value that a BulkDataURI names.
+    """The value that a BulkDataURI names: tags, with the numbers of items between them.
 
     Raises NotFound where there is none, NotAcceptable for pixel data that is encapsulated.
     """
-    if path.upper() != _PIXEL_DATA or item.pixel_start is None:
+    if not _PATH.fullmatch(path):
         raise errors.NotFound
-    if item.pixel_length is None:
+    if path.upper() == _PIXEL_DATA and item.pixel_start is not None and item.pixel_length is None:
         raise errors.NotAcceptable("This pixel data is compressed. Retrieve its frames with transfer-syntax=*.")
+    if item.transfer_syntax_uid in filemeta.DEFLATED:
+        raise errors.NotAcceptable("This instance is deflated. Retrieve it whole, with transfer-syntax=*.")
+    steps = [int(step, 10 if at % 2 else 16) for at, step in enumerate(path.split("/"))]
+    try:
+        value = locating.find(
+            _Window(item).read_at,
+            steps,
+            start=item.dataset_offset,
+            stop=item.size,
+            is_implicit=item.transfer_syntax_uid == part10.IMPLICIT_LITTLE,
+            is_big=item.transfer_syntax_uid == part10.EXPLICIT_BIG,
+        )
+    except errors.MalformedInstance:
+        raise errors.NotFound from None
     # Bulk data are Little Endian (PS3.18 Section 8.7.3.5.2).
-    return Stretch(item, item.pixel_start, item.pixel_start + item.pixel_length, pixel_width(item), item.pixel_start)
+    return Stretch(item, value.start, min(value.stop, item.size), value.width, value.start)
+
+
+class _Window:
+    """Reads small pieces of a stored file, a segment at a time."""
+
+    def __init__(self, item: InstanceItem) -> None:
+        self._item, self._key = item, open_key(item.seen)
+        self._at, self._octets = 0, b""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        if not self._at <= offset <= self._at + len(self._octets) - length:
+            self._at = offset
+            stop = min(self._item.size, offset + _WINDOW)
+            self._octets = b"".join(read(self._item, start=offset, stop=stop, key=self._key))
+        return self._octets[offset - self._at : offset - self._at + length]
 
 
 def _fetch_table(item: InstanceItem) -> tuple[bytes | None, bool]:

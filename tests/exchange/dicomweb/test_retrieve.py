@@ -7,9 +7,12 @@ from io import BytesIO
 from zipfile import ZipFile
 
 import pytest
+from django.conf import settings
+from pydicom.dataset import Dataset
 
+from tests import factories, sealing
 from tests.exchange.dicomweb.conftest import Sent, Site
-from transfers.models import PullRecord
+from transfers.models import PullRecord, Transfer
 
 ANY_SYNTAX = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
@@ -119,6 +122,26 @@ def test_bulk_data_lies_where_metadata_say(bob: Site, sent: Sent) -> None:
     path = re.sub("^https?://[^/]+", "", uri)
     response = bob.get(path, accept="application/octet-stream")
     assert response.body == bytes(512)
+
+
+def test_every_uri_in_metadata_leads_to_its_value(alice: Site, bob: Site) -> None:
+    inner = Dataset()
+    inner.add_new(0x00420011, "OB", b"inside " * 400)
+    file = factories.make_ct(ReferencedStudySequence=[Dataset(), inner], EncapsulatedDocument=b"%PDF" * 500)
+    transfer = sealing.send([file], sender=alice.organization, to=[bob.organization])
+    ((record,),) = [json.loads(bob.get(f"/dicomweb/studies/{study}/metadata").body) for study in studies_of(transfer)]
+    uris = [record["00420011"]["BulkDataURI"], record["00081110"]["Value"][1]["00420011"]["BulkDataURI"]]
+    bodies = [bob.get(uri.removeprefix(settings.PUBLIC_URL), accept="application/octet-stream").body for uri in uris]
+    assert bodies == [b"%PDF" * 500, b"inside " * 400]
+
+
+def studies_of(transfer: Transfer) -> list[str]:
+    return list(transfer.studies.values_list("study_instance_uid", flat=True))
+
+
+@pytest.mark.parametrize("path", ["00100010/x", "0010", "00420011", "00081110/0/00100020", "../1"])
+def test_bulk_data_that_is_not_there(bob: Site, sent: Sent, path: str) -> None:
+    assert bob.get(f"{sent.instance_path}/bulkdata/{path}").status == 404
 
 
 def test_frame_comes_as_stored(bob: Site, sent: Sent) -> None:
