@@ -184,6 +184,8 @@ API: Final = [
 HEALTH: Final = [
     Row("healthz", "GET", at("/healthz"), all_alike(200)),
     Row("readyz", "GET", at("/readyz"), all_alike(200)),
+    # From another machine and without its token: whatever else the caller may do.
+    Row("metrics", "GET", at("/metrics"), all_alike(401)),
     Row("oauth-token", "POST", at("/oauth/token", {}), all_alike(400)),
 ]
 
