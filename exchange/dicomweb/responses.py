@@ -9,7 +9,6 @@ from django.http.response import HttpResponseBase
 
 from transfers import retrieving
 from transfers.formats import multipart
-from transfers.formats.mediatypes import MediaType
 from transfers.retrieving import Answer, Item, Piece, Stretch, Whole
 
 
@@ -17,7 +16,7 @@ from transfers.retrieving import Answer, Item, Piece, Stretch, Whole
 class Part:
     """One body part: its type, the URL of what it is, and its octets."""
 
-    media_type: MediaType
+    media_type: str
     location: str
     pieces: Sequence[Piece]
 
@@ -40,12 +39,12 @@ def multipart_answer(
 
     Its boundary comes from the digests, so that the same request gives the same bytes and a range of them fits.
     """
-    names = chain.from_iterable((str(part.media_type), part.location, part.makeup) for part in parts)
+    names = chain.from_iterable((part.media_type, part.location, part.makeup) for part in parts)
     etag = retrieving.tag("multipart", root, *names, retrieving.digests(items))
     boundary = etag.encode()
     pieces: list[Piece] = []
     for part in parts:
-        pieces.append(multipart.part_header(boundary, content_type=str(part.media_type), location=part.location))
+        pieces.append(multipart.part_header(boundary, content_type=part.media_type, location=part.location))
         pieces.extend(part.pieces)
     pieces.append(multipart.closing(boundary))
     media_type = f'multipart/related; type="{root}"; boundary={etag}'
@@ -54,8 +53,8 @@ def multipart_answer(
 
 def single_answer(part: Part, *, item: Item, kind: retrieving.Kind = "pulled") -> Answer:
     """The octets of one thing, by themselves."""
-    etag = retrieving.tag("single", str(part.media_type), part.makeup, item.sha256)
-    return retrieving.of_pieces(part.pieces, media_type=str(part.media_type), etag=etag, items=[item], kind=kind)
+    etag = retrieving.tag("single", part.media_type, part.makeup, item.sha256)
+    return retrieving.of_pieces(part.pieces, media_type=part.media_type, etag=etag, items=[item], kind=kind)
 
 
 def json_response(body: bytes | Iterator[bytes], *, media_type: str, etag: str = "") -> HttpResponseBase:

@@ -65,7 +65,7 @@ def frames(
     located = retrieving.locate_frames(item, asked)
     choice = negotiation.choose_frames(request, item.transfer_syntax_uid, is_single=len(asked) == 1)
     syntax = negotiation.frame_syntax(choice, item.transfer_syntax_uid)
-    media_type = negotiation.part_type(choice, syntax)
+    media_type = str(negotiation.part_type(choice, syntax))
     if syntax != item.transfer_syntax_uid:
         width = retrieving.pixel_width(item)
         located = [[replace(one, width=width, origin=one.start) for one in frame] for frame in located]
@@ -85,8 +85,7 @@ def bulkdata(
     choice = negotiation.choose(
         request, [negotiation.multipart_of(negotiation.OCTETS), MediaType("application", "octet-stream")]
     )
-    media_type = MediaType("application", "octet-stream")
-    part = Part(media_type, f"{root.base_url}{item.path}/bulkdata/{path}", [stretch])
+    part = Part(negotiation.OCTETS, f"{root.base_url}{item.path}/bulkdata/{path}", [stretch])
     return _respond_viewed(request, root, item, choice=choice, parts=[part])
 
 
@@ -121,14 +120,14 @@ def _file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.C
     """Files as they are stored, or in the syntax that was asked for."""
     syntaxes = {item.transfer_syntax_uid for item in items}
     given = {stored: negotiation.choose_syntax(choice, stored) for stored in syntaxes}
+    types = {syntax: f"application/dicom; transfer-syntax={syntax}" for syntax in given.values()}
     budget = retrieving.Budget()
     parts = []
     for item in items:
         syntax = given[item.transfer_syntax_uid]
-        media_type = MediaType("application", "dicom", {"transfer-syntax": syntax})
         is_stored = syntax == item.transfer_syntax_uid
         pieces = [Stretch(item, 0, item.size)] if is_stored else retrieving.explicit_pieces(item, budget)
-        parts.append(Part(media_type, root.base_url + item.path, pieces))
+        parts.append(Part(types[syntax], root.base_url + item.path, pieces))
     return parts
 
 
@@ -136,7 +135,7 @@ def _respond_viewed(
     request: HttpRequest, root: Root, item: InstanceItem, *, choice: negotiation.Choice, parts: Sequence[Part]
 ) -> HttpResponseBase:
     if choice.is_multipart:
-        root_type = parts[0].media_type.essence
+        root_type = parts[0].media_type.partition(";")[0]
         answer = responses.multipart_answer(parts, root=root_type, items=[item], kind="viewed")
     else:
         answer = responses.single_answer(parts[0], item=item, kind="viewed")

@@ -54,7 +54,9 @@ _RAISE: Final = f"""
     UPDATE transfers_delivery d
        SET progress = n.progress, opened_at = coalesce(d.opened_at, now()),
            pulled_at = CASE WHEN n.progress = 'pulled' THEN coalesce(d.pulled_at, now()) ELSE d.pulled_at END
-      FROM (SELECT CASE WHEN %(kind)s = 'viewed' THEN 'opened'
+      FROM (SELECT CASE WHEN (SELECT progress IN ('pulled', 'proven') FROM transfers_delivery WHERE id = %(delivery)s)
+                        THEN 'none'
+                        WHEN %(kind)s = 'viewed' THEN 'opened'
                         WHEN {_IS_PULLED} THEN 'pulled' ELSE 'partly pulled' END AS progress
               FROM transfers_transfer t WHERE t.id = %(transfer)s) n
      WHERE d.id = %(delivery)s

@@ -77,7 +77,8 @@ def _match_studies(search: Search) -> list[Study]:
         return studies
     if any(key.path == attributes.MODALITIES for key in keys):
         counting.fill_modalities(studies, search.rejected)
-    return [study for study in studies if search.query.accepts(Level.STUDY, study.values)]
+    accepts = search.query.acceptor(Level.STUDY)
+    return [study for study in studies if accepts(study.values)]
 
 
 def _candidates(scope: Scope, query: Query, wanted: frozenset[str] | None) -> list[Study]:
@@ -104,11 +105,12 @@ def _match_series(studies: Sequence[Study], search: Search) -> list[Series]:
         record = opener.open(seen, "series", uid, sealed)
         groups.setdefault((study.uid, uid), []).append(Series(pk, study, seen, uid, record, (pk,)))
     merged = [replace(retrieving.preferred(group), pks=tuple(one.pk for one in group)) for group in groups.values()]
-    matching = [series for series in merged if search.query.accepts(Level.SERIES, _values_of(series.record))]
-    doubtful = [series for series in matching if not counting.is_plain(series.study, search.rejected)]
+    accepts = search.query.acceptor(Level.SERIES)
+    accepted = [series for series in merged if accepts(_values_of(series.record))]
+    doubtful = [series for series in accepted if not counting.is_plain(series.study, search.rejected)]
     counts = counting.count_series([series.pks for series in doubtful]) if doubtful else []
     hidden = {series.pks for series, count in zip(doubtful, counts, strict=True) if not count}
-    return [series for series in matching if series.pks not in hidden]
+    return [series for series in accepted if series.pks not in hidden]
 
 
 def _series_rows(study_pks: list[int], search: Search) -> list[tuple[int, int, str, bytes]]:
@@ -133,7 +135,8 @@ def _match_instances(studies: Sequence[Study], search: Search) -> tuple[list[Ins
     if not query.keys_of(Level.INSTANCE):
         return items, {}
     opened = _open(items, search.scope)
-    return [item for item in items if query.accepts(Level.INSTANCE, _values_of(opened[item.pk]))], opened
+    accepts = query.acceptor(Level.INSTANCE)
+    return [item for item in items if accepts(_values_of(opened[item.pk]))], opened
 
 
 def _find_instances(studies: Sequence[Study], search: Search) -> list[InstanceItem]:

@@ -58,18 +58,23 @@ class Query:
     def keys_of(self, level: Level) -> tuple[Key, ...]:
         return tuple(key for key in self.keys if key.level == level and key.value)
 
-    def accepts(self, level: Level, values: Values) -> bool:
-        """Whether what `values` gives for a path matches every key of a level.
+    def acceptor(self, level: Level) -> Callable[[Values], bool]:
+        """A test of whether what `values` gives for a path matches every key of a level.
 
         A range of dates with a range of times is one span from the first moment to the last.
         """
         keys = self.keys_of(level)
-        if span := _span(keys):
+        span = _span(keys)
+        if span is not None:
             keys = tuple(key for key in keys if key.path not in (STUDY_DATE, STUDY_TIME))
-            found = matching.moment(values(STUDY_DATE), values(STUDY_TIME))
-            if not span[0] <= found <= span[1]:
-                return False
-        return all(any(map(key.matches, values(key.path))) for key in keys)
+
+        def accepts(values: Values) -> bool:
+            for key in keys:
+                if not any(map(key.matches, values(key.path))):
+                    return False
+            return span is None or span[0] <= matching.moment(values(STUDY_DATE), values(STUDY_TIME)) <= span[1]
+
+        return accepts
 
 
 def parse(level: Level, pairs: Iterable[tuple[str, str]], *, levels: Iterable[Level]) -> Query:
