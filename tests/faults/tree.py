@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -40,6 +41,11 @@ class Tree:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def mail(self) -> Path:
+        """The folder that mails go to."""
+        return Path(urlsplit(self.environment.get("EMAIL_URL", "")).path or self.data / "mail")
 
     @property
     def log(self) -> str:
@@ -84,6 +90,11 @@ class Tree:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.base_url}/readyz", timeout=10) as answer:
             return bool(answer.status == 200)
         return False
+
+    def family(self) -> list[psutil.Process]:
+        """Every process of it, the supervisor first."""
+        supervisor = psutil.Process(self.process.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
