@@ -59,6 +59,8 @@ EVENTS: dict[str, Phases] = {
     "transfer.send-complete": _of_transfer("validating.validate"),
     "transfer.check": _of_transfer("validating.validate"),  # a draft is checked in place
     "transfer.finalise": _of_transfer("validating.validate"),
+    "transfer.retry": _of_transfer("validating.validate"),
+    "transfer.extend": NOTHING,  # told by whoever extended it; its mails name the day when they are sent
     "transfer.new-digest": NOTHING,  # receiving again; it will be finalised again
     "transfer.pass": _of_transfer("notifying.announce_available"),
     "transfer.release": _of_transfer("notifying.announce_available", "validating.apply_rejections"),

@@ -85,13 +85,14 @@ def _update(
     if event == Event.REOPEN:
         stamp = ", closed_at = NULL"
     (target,) = set(steps.values())
+    reasons = [str(reason) for reason in lifecycle.ONLY_FROM[event]] if event in lifecycle.ONLY_FROM else None
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             UPDATE transfers_transfer
                SET state = %s, reason = %s, state_changed_at = now(), revision = revision + 1 {stamp}
              WHERE id = %s AND state = ANY(%s) AND (%s::int IS NULL OR revision = %s)
-               AND (%s OR reason = ANY(%s))
+               AND (%s::text[] IS NULL OR reason = ANY(%s))
             RETURNING sender_id
             """,  # noqa: S608 - the only inserted text is a column of the table above
             [
@@ -101,8 +102,8 @@ def _update(
                 [str(state) for state in steps],
                 revision,
                 revision,
-                event != Event.REOPEN,
-                [str(reason) for reason in lifecycle.REOPENABLE],
+                reasons,
+                reasons,
             ],
         )
         row = cursor.fetchone()

@@ -266,7 +266,7 @@ DICOMWEB: Final = [
     Row("dicomweb:studies", "POST", push("/dicomweb/studies"), pushing("415", elsewhere="415")),
     Row("dicomweb:study", "POST", push(f"/dicomweb{_STUDY}"), pushing("415", elsewhere="415")),
     *(
-        Row(f"dicomweb:transfer:{name}", "POST", push(_ONE + path), pushing("409 404 404 409 410 410", elsewhere="404"))
+        Row(f"dicomweb:transfer:{name}", "POST", push(_ONE + path), pushing("409 404 404 410 410 410", elsewhere="404"))
         for name, path in {"studies": "/studies", "study": _STUDY}.items()
     ),
     *(

@@ -528,3 +528,11 @@ def test_a_made_up_cursor_is_refused(cast: Cast) -> None:
 @pytest.mark.parametrize("event", ["delivery.waiting", "delivery.accept", "delivery.decline", "transfer.settle"])
 def test_somebody_does_what_is_written_down(event: str) -> None:
     assert event in tasks.EVENTS
+
+
+def test_release_of_what_failed_validates_it_again(cast: Cast) -> None:
+    transfer = factories.make_transfer(cast.st_elsewhere, state=State.HELD, reason=Reason.FAILED)
+    addressing.release(cast.alice.who, transfer.pk, note="the storage is back")
+    transfer.refresh_from_db()
+    assert transfer.state == State.VALIDATING
+    assert Job.objects.filter(event="transfer.retry", row=str(transfer.pk)).exists()

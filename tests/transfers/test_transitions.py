@@ -25,6 +25,8 @@ def make(state: State, reason: Reason = Reason.NONE, *, event: Event | None = No
     """A transfer in this state; one that is purged, or about to be, has no key any more."""
     if state == State.CLOSED and not reason:
         reason = Reason.LAPSED
+    if state == State.HELD and not reason:
+        reason = Reason.FAILED
     fields: dict[str, Any] = {"wrapped_key": None} if state == State.PURGED or event == Event.PURGE else {}
     return factories.make_transfer(state=state, reason=reason, **fields)
 
@@ -61,6 +63,12 @@ def test_a_refused_step_writes_nothing() -> None:
         transitions.apply(transfer.pk, Event.WITHDRAW, who=WHO)
     assert not AuditEvent.objects.exists()
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("reason", [Reason.WAITING, Reason.FINDINGS])
+def test_only_what_failed_is_tried_again(reason: Reason) -> None:
+    with pytest.raises(errors.Conflict):
+        transitions.apply(make(State.HELD, reason).pk, Event.RETRY, who=WHO)
 
 
 @pytest.mark.parametrize("reason", [Reason.LAPSED, Reason.FULFILLED, Reason.WITHDRAWN, Reason.IDLE])

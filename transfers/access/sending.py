@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
+
 from accounts.models import Department, Organization, User
 from accounts.principals import Place, Principal
 from transfers import errors, statements
 from transfers.models import Transfer
-from transfers.rules.lifecycle import Access, State
+from transfers.rules.lifecycle import OVER, Access, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +110,15 @@ def destination_of_transfer(who: Principal, transfer_id: UUID) -> Destination:
     place = _sending_place(who)
     transfer = (
         Transfer.objects.filter(pk=transfer_id, sender_id=place.organization_id)
-        .only("id", "sender_id", "sender_department_id", "state")
+        .annotate(is_overdue=ExpressionWrapper(Q(available_until__lte=Now()), output_field=BooleanField()))
         .first()
     )
     if transfer is None or (place.department_id and transfer.sender_department_id != place.department_id):
         raise errors.NotFound
     if who.bound_to and who.bound_to != f"transfer:{transfer_id}":
         raise errors.NotFound
-    if transfer.state in (State.CLOSED, State.PURGED, State.REJECTED):
+    is_lapsed = transfer.is_overdue and transfer.state != State.DRAFT
+    if is_lapsed or State(transfer.state) in OVER:
         raise errors.Gone("This transfer is over. Send the study as a new transfer.")
     if transfer.state == State.AVAILABLE:
         raise errors.Conflict(

@@ -75,14 +75,19 @@ def finalise(who: Principal, transfer_id: UUID, *, revision: int | None = None) 
 def release(who: Principal, transfer_id: UUID, *, note: str, revision: int | None = None) -> None:
     """Let a held transfer go all the same; the note says why and is kept, sealed, with each finding.
 
+    One whose validation failed has nothing to release yet: it is validated again.
+
     Raises Conflict where a finding can never be released, or where the transfer is not held for findings.
     """
     if not note.strip():
         raise errors.InvalidField("note", "Say why it may go to the recipients all the same.")
     transfer = locking.lock_open(who, transfer_id, Act.RELEASE, revision=revision)
     stops = list(transfer.findings.filter(grade="stop", released_at=None).select_related("instance"))
-    if transfer.state != State.HELD or transfer.reason == Reason.FAILED:
-        raise errors.Conflict("Only a transfer that is held for its findings can be released.")
+    if transfer.state == State.HELD and transfer.reason == Reason.FAILED:
+        transitions.apply(transfer_id, Event.RETRY, who=who)
+        return
+    if transfer.state != State.HELD:
+        raise errors.Conflict("Only a transfer that is held can be released.")
     if not conformance.may_be_released(finding.code for finding in stops):
         raise errors.Conflict("A finding of this transfer can never be released. Withdraw it and send it anew.")
     key = lookups.open_key(transfer)

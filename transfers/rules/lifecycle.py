@@ -32,6 +32,7 @@ class Event(StrEnum):
     FAIL = "fail"
     REJECT = "reject"
     RELEASE = "release"
+    RETRY = "retry"
     LAPSE = "lapse"
     FULFIL = "fulfil"
     WITHDRAW = "withdraw"
@@ -76,6 +77,7 @@ TRANSITIONS: dict[tuple[State, Event], Step] = {
     (State.VALIDATING, Event.FAIL): Step(State.HELD, Reason.FAILED),
     (State.VALIDATING, Event.REJECT): Step(State.REJECTED),
     (State.HELD, Event.RELEASE): Step(State.AVAILABLE),
+    (State.HELD, Event.RETRY): Step(State.VALIDATING),
     (State.HELD, Event.LAPSE): Step(State.CLOSED, Reason.LAPSED),
     (State.AVAILABLE, Event.LAPSE): Step(State.CLOSED, Reason.LAPSED),
     (State.AVAILABLE, Event.FULFIL): Step(State.CLOSED, Reason.FULFILLED),
@@ -90,6 +92,12 @@ TRANSITIONS: dict[tuple[State, Event], Step] = {
 
 # A closed transfer can be re-opened only for these reasons; a withdrawn one is gone for good.
 REOPENABLE = frozenset({Reason.LAPSED, Reason.FULFILLED})
+
+# Only what failed through no fault of its own is tried again; what was found in a study stays found.
+RETRYABLE = frozenset({Reason.FAILED})
+
+# Events that depend on the reason too.
+ONLY_FROM: dict[Event, frozenset[Reason]] = {Event.REOPEN: REOPENABLE, Event.RETRY: RETRYABLE}
 
 # While a transfer is in one of these, its Intake row gathers further pushes of the same study.
 GATHERING = frozenset({State.DRAFT, State.RECEIVING, State.VALIDATING, State.HELD})
