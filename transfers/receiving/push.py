@@ -95,7 +95,8 @@ _INSERT: Final = """
         SELECT %(transfer)s, 'push', %(who)s::text, 0, now(), now() FROM quick
          WHERE %(limit)s::int IS NULL OR %(limit)s::int > (
                SELECT count(*) FROM transfers_lease
-                WHERE principal = %(who)s::text AND kind = 'push' AND heartbeat_at > now() - make_interval(secs => %(alive)s))
+                WHERE principal = %(who)s::text AND kind = 'push'
+                  AND heartbeat_at > now() - make_interval(secs => %(alive)s))
         RETURNING id),
     pack AS (
         INSERT INTO transfers_pack (name, transfer_id, envelope_version, upload_id, committed_length, is_open,
