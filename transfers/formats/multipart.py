@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 from transfers import errors
 
-MAX_BOUNDARY = 70
+# RFC 2046 Section 5.1.1 ends at 70 characters; Orthanc sends 73.
+MAX_BOUNDARY = 200
 MAX_HEADERS = 16
 MAX_HEADER_BYTES = 8192
 MAX_PARTS = 100_000
 
 _HEADERS_END = b"\r\n\r\n"
 # RFC 2046 Section 5.1.1 allows fewer characters; real clients use others, and none of them is harmful.
-_BOUNDARY = re.compile(rb"[\x20-\x7e]{0,69}[\x21-\x7e]")
+_BOUNDARY = re.compile(rb"[\x20-\x7e]{0,199}[\x21-\x7e]")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 
 
