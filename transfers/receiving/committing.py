@@ -18,7 +18,7 @@ from transfers import errors, statements, transitions
 from transfers.formats import part10
 from transfers.receiving import quota, rows
 from transfers.receiving.outcome import Failed, Stored
-from transfers.receiving.push import LEASE_SECONDS, Push, Staged
+from transfers.receiving.push import LEASE_SECONDS, Push, Staged, drop
 from transfers.receiving.rows import Held
 from transfers.rules.lifecycle import GATHERING, Event, State
 
@@ -77,6 +77,7 @@ def commit(who: Principal, push: Push, *, quiet: timedelta) -> tuple[list[Stored
         with transaction.atomic():
             stored = _write(who, push, durable, quiet=quiet)
     except errors.Refused as refusal:
+        drop(push)
         return [], failed + [_failed(one, refusal) for one in durable]
     except IntegrityError:
         # The sweep took a push that was silent for two minutes for dead, and its pack with it.

@@ -70,7 +70,12 @@ def open_push(who: Principal, birth: Birth, *, is_first: bool = True) -> Push:
             raise errors.Busy
         time.sleep(_POLL_SECONDS)
     lease_id, pack_id = row
-    writer = vault.open_pack(name, key=birth.key.packs, aad_prefix=aad_prefix(birth.sender_id, birth.transfer_id, name))
+    try:
+        prefix = aad_prefix(birth.sender_id, birth.transfer_id, name)
+        writer = vault.open_pack(name, key=birth.key.packs, aad_prefix=prefix)
+    except BaseException:
+        _end_lease(lease_id)  # a full disk must not leave the sender with pushes that seem to run
+        raise
     return Push(birth, lease_id, pack_id, writer, staged=[], beaten_at=time.monotonic())
 
 
@@ -82,8 +87,12 @@ def aad_prefix(sender_id: int, transfer_id: UUID, name: str) -> tuple[bytes, byt
 def drop(push: Push) -> None:
     """Give a push up: nothing of it was promised."""
     push.writer.close()
+    _end_lease(push.lease_id)
+
+
+def _end_lease(lease_id: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM transfers_lease WHERE id = %s", [push.lease_id])
+        cursor.execute("DELETE FROM transfers_lease WHERE id = %s", [lease_id])
 
 
 # The row only lets a sweep find what a cut push left behind, so it need not outlive a power cut: an object without

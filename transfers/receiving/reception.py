@@ -3,9 +3,12 @@
 import hashlib
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
+
+from django.db import DatabaseError
 
 from accounts.principals import Principal
 from transfers import errors
@@ -70,7 +73,8 @@ class Reception:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for running in self._pushes.values():
-            push.drop(running)
+            with suppress(DatabaseError):  # a database that is away lets leases run out
+                push.drop(running)
 
     def take(self, chunks: Iterable[Chunk]) -> None:
         """Receive one instance; a refusal is noted and the next one may come."""
@@ -98,11 +102,12 @@ class Reception:
         return self._outcome
 
     def _commit_one(self, study_instance_uid: str) -> None:
-        one = self._pushes.pop(study_instance_uid)
+        one = self._pushes[study_instance_uid]
         if not one.staged:
-            push.drop(one)
+            push.drop(self._pushes.pop(study_instance_uid))
             return
         stored, failed = committing.commit(self._who, one, quiet=self._quiet)
+        del self._pushes[study_instance_uid]  # not before: what fails on the way is dropped at the end
         self._outcome.stored += stored
         self._outcome.failed += failed
 

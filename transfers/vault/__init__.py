@@ -52,7 +52,11 @@ class PackWriter:
         self._ordinal = 0
         self._start = 0
         self._sealer: envelope.Sealer | None = None
-        target.append(memoryview(bytes([envelope.VERSION])))
+        try:
+            target.append(memoryview(bytes([envelope.VERSION])))
+        except errors.ExchangeError:
+            target.close()
+            raise
 
     @property
     def durable_length(self) -> int:
