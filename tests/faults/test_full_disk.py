@@ -70,7 +70,7 @@ def push_while_filling(tree: Tree, journal: Journal, ballast: Path, *, until: in
     try:
         trees.wait_for(lambda: journal.digests, what="the first acknowledgement")
         disks.fill(ballast)
-        trees.wait_for(lambda: len(refusals) >= 10, what="ten refusals")
+        trees.wait_for(lambda: len(refusals) >= 10, seconds=30, what=f"ten refusals, only {journal.statuses}")
     finally:
         is_over.set()
         for sender in senders:
