@@ -127,7 +127,20 @@ def broker(valkey: embedded.Valkey) -> Program:
 def doors() -> list[Program]:
     """What uses the database, in the order of starting; stopping goes the other way round."""
     options = ("--pool=prefork", "--concurrency=2", "--prefetch-multiplier=1", "--loglevel=WARNING")
-    worker = (sys.executable, "-m", "celery", "-A", "exchange", "worker", "--without-mingle", "--without-gossip")
+    # Validating is patient: it must not make a push or a pull wait for the processor.
+    worker = (
+        "nice",
+        "-n",
+        "10",
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "exchange",
+        "worker",
+        "--without-mingle",
+        "--without-gossip",
+    )
     return [
         Program(name="worker", command=(*worker, *options), stop_seconds=15),
         Program(name="relay", command=(*MANAGE, "relay"), stop_seconds=5),
