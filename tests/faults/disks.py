@@ -59,6 +59,11 @@ def mounted(image: Path, folder: Path) -> Iterator[Path]:
         _run("umount", str(folder))
 
 
+def sync(folder: Path) -> None:
+    """Bring all of the file system that holds a folder to its disk."""
+    _run("sync", "--file-system", str(folder))
+
+
 def cut_power(image: Path, copy: Path) -> None:
     """Copy the image while it is in use: what the disk would hold if the power went now."""
     _run("cp", "--sparse=always", str(image), str(copy))

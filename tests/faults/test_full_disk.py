@@ -23,7 +23,7 @@ def stack() -> Iterator[ExitStack]:
 
 def test_full_storage_refuses_and_recovers(tmp_path: Path, stack: ExitStack) -> None:
     storage = stack.enter_context(disks.tmpfs(tmp_path / "storage", megabytes=96))
-    tree = start(stack, tmp_path / "data", STORAGE_URL=storage.as_uri())
+    tree = start(stack, tmp_path / "data", {"STORAGE_URL": storage.as_uri()})
     journal = Journal()
     assert push_while_filling(tree, journal, storage / "ballast") >= {507}
     assert journal.digests, "it was full from the beginning"
@@ -37,7 +37,7 @@ def test_full_database_disk_refuses_and_recovers(tmp_path: Path, stack: ExitStac
     """PostgreSQL panics when it cannot write its log; the doors say 503 until it can."""
     disk = stack.enter_context(disks.tmpfs(tmp_path / "disk", megabytes=320))
     packs, mail = tmp_path / "packs", tmp_path / "mail"
-    tree = start(stack, disk / "data", STORAGE_URL=packs.as_uri(), EMAIL_URL=mail.as_uri())
+    tree = start(stack, disk / "data", {"STORAGE_URL": packs.as_uri(), "EMAIL_URL": mail.as_uri()})
     journal = Journal()
     assert push_while_filling(tree, journal, disk / "ballast", until=503) >= {503}
     (disk / "ballast").unlink()
@@ -46,8 +46,8 @@ def test_full_database_disk_refuses_and_recovers(tmp_path: Path, stack: ExitStac
     invariants.check_all(tree, journal)
 
 
-def start(stack: ExitStack, data: Path, **settings: str) -> Tree:
-    tree = trees.start(data, **settings)
+def start(stack: ExitStack, data: Path, settings: dict[str, str]) -> Tree:
+    tree = trees.start(data, settings=settings)
     stack.callback(tree.stop)
     trees.seed(tree)
     return tree

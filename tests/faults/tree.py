@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -103,11 +103,16 @@ class Tree:
 
 
 def start(
-    data: Path, *, without: Sequence[str] = (), prefix: Sequence[str] = (), port: int = 0, **settings: str
+    data: Path,
+    *,
+    without: Sequence[str] = (),
+    prefix: Sequence[str] = (),
+    port: int = 0,
+    settings: Mapping[str, str] | None = None,
 ) -> Tree:
     """Start the tree and wait until it is ready."""
     port = port or free_port()
-    environment = environment_of(data, port, **settings)
+    environment = environment_of(data, port) | dict(settings or {})
     options = [word for name in without for word in ("--without", name)]
     with (data.parent / f"{data.name}.up").open("ab") as log:
         process = subprocess.Popen(
@@ -134,7 +139,7 @@ def seed(tree: Tree, *, quiet_seconds: int = 2) -> None:
     )
 
 
-def environment_of(data: Path, port: int, **settings: str) -> dict[str, str]:
+def environment_of(data: Path, port: int) -> dict[str, str]:
     ours = {
         "EXCHANGE_DATA_DIR": str(data),
         "EXCHANGE_PORT": str(port),
@@ -142,7 +147,7 @@ def environment_of(data: Path, port: int, **settings: str) -> dict[str, str]:
         "EXCHANGE_LEAVE_FREE_MB": "1",
         "DJANGO_SETTINGS_MODULE": "exchange.settings",
     }
-    return {name: os.environ[name] for name in KEPT if name in os.environ} | ours | settings
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | ours
 
 
 def free_port() -> int:
