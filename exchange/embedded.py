@@ -153,6 +153,8 @@ class Valkey:
     def prepare(self) -> None:
         refusals.make_private(self.data_dir)
         refusals.make_private(self.folder)
+        # What a power cut left there would keep it from starting; what waits is rung again from the database.
+        shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
         _make_socket_folder(self.data_dir, "valkey")
         self.socket.unlink(missing_ok=True)
 
