@@ -20,7 +20,7 @@ from exchange import handover
 from exchange.portal import limits, pages, passes
 from transfers import access, addressing, bundling, errors
 from transfers.access import Link, Verdict, pulling
-from transfers.models import Grant, Transfer
+from transfers.models import Grant, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
 
 
@@ -80,7 +80,7 @@ def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
         _ensure_unrevoked(row)
         archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
         view = addressing.describe(who, row.delivery.transfer_id)
-    except errors.Refused:
+    except (errors.Gone, errors.NotFound):
         return _over(request, row)
     context = {
         "view": view,
@@ -102,9 +102,12 @@ def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
     since, row = _held(request, grant_id)
     if row is None:
         return _locked_out(request)
-    _ensure_unrevoked(row)
     who = access.principal_of_grant(row)
-    archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
+    try:
+        _ensure_unrevoked(row)
+        archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
+    except (errors.Gone, errors.NotFound):
+        return _over(request, row)
     pulling.reserve_pull(grant_id)
     try:
         response = handover.respond(request, archive, who=who)
@@ -196,11 +199,14 @@ def notice_of(grant: Grant, *, is_open: bool) -> Notice:
 
 def _end_of(grant: Grant, transfer: Transfer) -> tuple[datetime | None, str]:
     """When and why a link came to its end, as far as its reader may know."""
-    if transfer.reason == Reason.WITHDRAWN:
+    reason = transfer.reason
+    if transfer.state == State.PURGED:  # why it was closed is on its tombstone then
+        reason = Tombstone.objects.filter(pk=transfer.pk).values_list("reason", flat=True).first() or reason
+    if reason == Reason.WITHDRAWN:
         return transfer.closed_at, "withdrawn"
     if grant.revoked_at is not None or grant.delivery.access != Access.OPEN:
         return grant.revoked_at, "revoked"
-    if transfer.state in (State.CLOSED, State.PURGED) and transfer.reason == Reason.FULFILLED:
+    if reason == Reason.FULFILLED:
         return transfer.closed_at, "fulfilled"
     return transfer.available_until, "lapsed"
 

@@ -87,10 +87,7 @@ def judge(transfer: Transfer, gathered: Gathered, *, document_codes: Iterable[st
 def key_objects(transfer: Transfer, *, key: TransferKey) -> list[KeyObjects]:
     """The Key Object Selections among the instances, as their records say."""
     documents = transfer.instances.filter(sop_class_uid=keyobjects.SOP_CLASS, record__isnull=False).order_by("id")
-    return [
-        keyobjects.of_record(_record(one, key=key))
-        for one in documents.only("sop_instance_uid", "record")
-    ]
+    return [keyobjects.of_record(_record(one, key=key)) for one in documents.only("sop_instance_uid", "record")]
 
 
 def earlier_uids(transfer: Transfer) -> set[str]:

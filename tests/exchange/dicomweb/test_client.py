@@ -12,7 +12,8 @@ from dicomweb_client.api import DICOMwebClient
 from django.test import override_settings
 from pytest_django.live_server_helper import LiveServer
 
-from tests import factories, sealing
+from accounts.models import AuditEvent
+from tests import factories, sealing, waiting
 from tests.exchange.dicomweb.conftest import Sent, Site
 from transfers import errors
 from transfers.models import Instance, Transfer
@@ -29,7 +30,11 @@ def real_files() -> list[Path]:
 def client(transactional_db: None, live_server: LiveServer, sent: Sent, bob: Site) -> Iterator[DICOMwebClient]:
     with override_settings(PUBLIC_URL=live_server.url), requests.Session() as session:
         session.headers["Authorization"] = bob.authorization
+        answered: list[str] = []
+        session.hooks["response"].append(lambda response, **_: answered.append(response.url))
         yield DICOMwebClient(f"{live_server.url}/dicomweb", session=session)
+        # Each answer is recorded once its last byte has left, which is after the client has it.
+        waiting.until(lambda: AuditEvent.objects.filter(action__startswith="study.").count() == len(answered))
 
 
 def test_studies_are_found_and_retrieved(client: DICOMwebClient, sent: Sent) -> None:
