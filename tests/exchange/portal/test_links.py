@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import AuditEvent
 from exchange.portal import passes
 from tests.actors import Cast
-from tests.exchange.portal.linking import FILE, PIN, make_link, text_of
+from tests.exchange.portal.linking import FILE, PIN, Answer, make_link, text_of
 from transfers import expiring
 from transfers.models import Grant, PullRecord, Transfer
 from transfers.rules.lifecycle import Access
