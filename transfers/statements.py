@@ -24,6 +24,17 @@ def run(statement: LiteralString, values: Values) -> Rows:
         return cursor.fetchall() if cursor.description else []
 
 
+def batch(*statements: tuple[LiteralString, Values]) -> list[Rows]:
+    """Execute statements one after the other, waiting once for all of them; returns the rows of each."""
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        cursors = [psycopg.Cursor(connection.connection) for _ in statements]
+        for cursor, (statement, values) in zip(cursors, statements, strict=True):
+            cursor.execute(statement, values, prepare=True)
+        return [cursor.fetchall() for cursor in cursors]
+
+
 def send(statement: LiteralString, values: Values) -> None:
     """Execute a statement that gives no rows; within `pipelined` without waiting for it."""
     connection.ensure_connection()

@@ -98,8 +98,11 @@ def _sync(push: Push) -> tuple[list[Staged], list[Staged]]:
 
 
 def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta) -> list[Stored]:
-    target = _lock(push.birth.transfer_id)
-    found = _sort(push, staged, target)
+    # The last of several versions in one push wins; sorted by UID, two pushes never wait for each other crosswise.
+    latest = {one.header.sop_instance_uid: one for one in staged}
+    uids = sorted(latest)
+    target, held = _lock(push.birth.transfer_id, uids)
+    found = _sort(push, [latest[uid] for uid in uids], target, held)
     with statements.pipelined():
         if found.news:
             rows.insert(push, found.news, replaced=found.replaced, quiet=quiet)
@@ -113,21 +116,19 @@ def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta
     return [_stored(one, found.elsewhere.get(one.header.sop_instance_uid, push.birth.transfer_id)) for one in staged]
 
 
-def _lock(transfer_id: UUID) -> _Target:
-    row = statements.one(_LOCK, [transfer_id])
+def _lock(transfer_id: UUID, uids: list[str]) -> tuple[_Target, dict[str, Held]]:
+    """The transfer under its lock, and what it holds of these instances by then: the second statement sees that."""
+    locked, found = statements.batch((_LOCK, [transfer_id]), (rows.HELD, [transfer_id, uids]))
+    row = locked[0] if locked else None
     if row is None or not row[6] or State(row[0]) not in GATHERING:
         raise errors.Conflict("The transfer was closed while this was being received. Send it again.")
-    return _Target(State(row[0]), *row[1:6])
+    return _Target(State(row[0]), *row[1:6]), rows.held(found)
 
 
-def _sort(push: Push, staged: list[Staged], target: _Target) -> _Sorted:
-    # The last of several versions in one push wins; sorted by UID, two pushes never wait for each other crosswise.
-    latest = {one.header.sop_instance_uid: one for one in staged}
-    fresh = [latest[uid] for uid in sorted(latest)]
+def _sort(push: Push, fresh: list[Staged], target: _Target, held: dict[str, Held]) -> _Sorted:
     elsewhere: dict[str, UUID] = {}
     if target.follows_id:
         elsewhere = rows.held_by_earlier(push.birth.transfer_id, fresh, sender_id=target.sender_id)
-    held = rows.held_here(push.birth.transfer_id, fresh) if target.instance_count else {}
     news, replaced = [], {}
     for one in fresh:
         uid = one.header.sop_instance_uid

@@ -76,6 +76,7 @@ def _is_empty_follow_up(transfer_id: UUID) -> bool:
             """
             SELECT instance_count = 0 AND NOT EXISTS (SELECT FROM transfers_document WHERE transfer_id = t.id)
                    AND message_record IS NULL AND purpose = ''
+                   AND NOT EXISTS (SELECT FROM transfers_lease WHERE transfer_id = t.id)
               FROM transfers_transfer t WHERE id = %s FOR UPDATE
             """,
             [transfer_id],

@@ -10,6 +10,8 @@ from typing import Final
 
 from django.db import DatabaseError
 
+from django.db import IntegrityError
+
 from accounts.principals import Principal
 from transfers import errors
 from transfers.access import Destination
@@ -149,10 +151,18 @@ class Reception:
             return open_one
         if len(self._pushes) >= MAX_OPEN:
             self._commit_one(next(iter(self._pushes)))
-        birth = intake.find_or_create(self._who, self._destination, study_instance_uid=study)
-        quota.ensure_room_for(birth.sender_id, bytes_more=0, urgent=birth.is_urgent)
-        self._pushes[key] = push.open_push(self._who, birth, is_first=not self._pushes)
+        self._pushes[key] = self._open(study)
         return self._pushes[key]
+
+    def _open(self, study: str) -> Push:
+        for _attempt in range(3):
+            birth = intake.find_or_create(self._who, self._destination, study_instance_uid=study)
+            quota.ensure_room_for(birth.sender_id, bytes_more=0, urgent=birth.is_urgent)
+            try:
+                return push.open_push(self._who, birth, is_first=not self._pushes)
+            except IntegrityError:  # a follow-up that had added nothing was removed this very moment
+                continue
+        raise errors.Busy("This study is being received and closed at the same moment. Send it again.")
 
     def _finish(self, running: _Running) -> None:
         header = running.scanner.finish()

@@ -82,7 +82,7 @@ _INSERT: Final = f"""
      WHERE id = %(transfer)s
 """  # noqa: S608 - built from the column list above
 
-_HELD: Final = """
+HELD: Final = """
     SELECT sop_instance_uid, sha256, size FROM transfers_instance
      WHERE transfer_id = %s AND sop_instance_uid = ANY(%s)
 """
@@ -108,10 +108,9 @@ class Held:
     size: int
 
 
-def held_here(transfer_id: UUID, staged: list[Staged]) -> dict[str, Held]:
-    """What the transfer holds of these SOP Instance UIDs."""
-    rows = statements.run(_HELD, [transfer_id, [one.header.sop_instance_uid for one in staged]])
-    return {uid: Held(bytes(digest), size) for uid, digest, size in rows}
+def held(found: statements.Rows) -> dict[str, Held]:
+    """What the transfer holds of some SOP Instance UIDs: the rows of HELD."""
+    return {uid: Held(bytes(digest), size) for uid, digest, size in found}
 
 
 def held_by_earlier(transfer_id: UUID, staged: list[Staged], *, sender_id: int) -> dict[str, UUID]:
