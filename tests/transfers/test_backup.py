@@ -56,7 +56,6 @@ def other_database(transactional_db: None, tmp_path: Path, settings: Settings) -
         connection.close()
         connection.settings_dict["NAME"] = OTHER
         settings.STORAGE_URL = (tmp_path / "new-packs").as_uri()
-        (tmp_path / "new-packs").mkdir()
 
     _maintain(f"DROP DATABASE IF EXISTS {OTHER}", f"CREATE DATABASE {OTHER}")
     yield move

@@ -43,6 +43,7 @@ def restore(source: Path) -> Restored:
     if programs.server_version() < manifest.server:
         raise errors.Conflict(f"This backup needs PostgreSQL {manifest.server} or newer.")
     _ensure_empty()
+    vault.probe()  # a new storage is made here, one that does not answer is no place for a backup
     _restore_database(source / saving.DATABASE)
     braking.start_late()
     packs = sum(_restore_pack(source, pack) for pack in manifest.packs)
