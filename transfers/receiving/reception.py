@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
 
-from django.db import DatabaseError
-
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 
 from accounts.principals import Principal
 from transfers import errors
