@@ -1,0 +1,205 @@
+"""What is done to each server; every case gives figures by name, larger or smaller being better as the name says."""
+
+import http.client
+import json
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from tests.benchmarks import data
+from tests.benchmarks.data import StudySet
+from tests.benchmarks.measures import measured
+from tests.benchmarks.servers import Server
+
+MB, GB = 1e6, 1e9
+Figures = dict[str, float]
+_DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_STOW = 'multipart/related; type="application/dicom"; boundary=bench'
+
+
+def push(server: Server, study: StudySet, *, connections: int, batch: int) -> Figures:
+    """Store a study over so many connections, so many instances a request."""
+    queue = list(data.bodies(study, batch))
+    lock = threading.Lock()
+
+    def work() -> None:
+        connection = server.connect()
+        while True:
+            with lock:
+                if not queue:
+                    return
+                body = queue.pop()
+            _store(connection, server, body)
+
+    with measured(server.pid, memory_of=server.memory_of) as result:
+        _in_parallel(work, connections)
+    return {
+        "MB/s": study.size / MB / result.wall,
+        "instances/s": len(study.instances) / result.wall,
+        "CPU s/GB": result.cpu / (study.size / GB),
+        "memory MiB": result.growth,
+    }
+
+
+def push_stream(server: Server, study: StudySet, *, times: int) -> Figures:
+    """One chunked body that holds a study several times over, made while it is sent."""
+    with measured(server.pid, memory_of=server.memory_of) as result:
+        connection = server.connect()
+        headers = {"Content-Type": _STOW, "Transfer-Encoding": "chunked", **server.store_headers}
+        connection.request("POST", server.store, _repeated(study, times), headers, encode_chunked=True)
+        _expect(connection.getresponse(), 200)
+    size = study.size * times
+    return {"MB/s": size / MB / result.wall, "memory MiB": result.growth}
+
+
+def pull_study(server: Server, study: StudySet, *, connections: int = 1) -> Figures:
+    """Retrieve a whole study as it was stored."""
+    firsts: list[float] = []
+
+    def work() -> None:
+        connection = server.connect()
+        started = time.perf_counter()
+        first, size = _read(connection, server, f"{server.root}/studies/{study.study_instance_uid}", _DICOM)
+        if size < study.size:
+            raise AssertionError(f"{server.name} gave {size} of {study.size} bytes")
+        firsts.append(first - started)
+
+    with measured(server.pid, memory_of=server.memory_of) as result:
+        _in_parallel(work, connections)
+    return {
+        "MB/s": connections * study.size / MB / result.wall,
+        "first byte ms": statistics.median(firsts) * 1e3,
+        "memory MiB": result.growth,
+    }
+
+
+def pull_instances(server: Server, study: StudySet, *, count: int = 200) -> Figures:
+    """Single instances, one after the other over one connection."""
+    base = f"{server.root}/studies/{study.study_instance_uid}/series/{study.series_instance_uid}/instances"
+    connection, times = server.connect(), []
+    for one in study.instances[:count]:
+        started = time.perf_counter()
+        _read(connection, server, f"{base}/{one.sop_instance_uid}", _DICOM)
+        times.append((time.perf_counter() - started) * 1e3)
+    return {"p50 ms": statistics.median(times), "p99 ms": sorted(times)[int(len(times) * 0.99)]}
+
+
+def pull_frame(server: Server, study: StudySet) -> Figures:
+    """The last frame of a large multi-frame instance."""
+    base = f"{server.root}/studies/{study.study_instance_uid}/series/{study.series_instance_uid}/instances"
+    accept = 'multipart/related; type="application/octet-stream"; transfer-syntax=*'
+    connection, times = server.connect(), []
+    for _ in range(5):
+        started = time.perf_counter()
+        _read(connection, server, f"{base}/{study.instances[0].sop_instance_uid}/frames/200", accept)
+        times.append((time.perf_counter() - started) * 1e3)
+    return {"p50 ms": statistics.median(times)}
+
+
+def metadata(server: Server, study: StudySet) -> Figures:
+    """The metadata of every instance of a study, all attributes."""
+    connection, times = server.connect(), []
+    for _ in range(3):
+        started = time.perf_counter()
+        connection.request(
+            "GET",
+            f"{server.root}/studies/{study.study_instance_uid}/metadata",
+            headers={"Accept": "application/dicom+json", **server.read_headers},
+        )
+        body = _expect(connection.getresponse(), 200)
+        times.append((time.perf_counter() - started) * 1e3)
+    if len(json.loads(body)) != len(study.instances):
+        raise AssertionError(f"{server.name} gave metadata of another number of instances")
+    return {"ms": statistics.median(times)}
+
+
+def archive(server: Server, study: StudySet) -> Figures:
+    """The study as a ZIP."""
+    connection = server.connect()
+    started = time.perf_counter()
+    if server.name == "Orthanc":
+        path, accept = f"/studies/{_orthanc_id(server, study)}/archive", "*/*"
+    else:
+        path, accept = f"{server.root}/studies/{study.study_instance_uid}", "application/zip"
+    started = time.perf_counter()
+    first, size = _read(connection, server, path, accept)
+    if size < 1000:
+        raise AssertionError(f"{server.name} gave no archive")
+    return {"MB/s": study.size / MB / (time.perf_counter() - started), "first byte ms": (first - started) * 1e3}
+
+
+def make_available(server: Server, study: StudySet, *, transfer_key: str = "") -> None:
+    """Wait until the recipient may read what was pushed; untimed."""
+    connection = server.connect()
+    path = f"{server.root}/studies?StudyInstanceUID={study.study_instance_uid}"
+    for _ in range(1800):
+        connection.request("GET", path, headers={"Accept": "application/dicom+json", **server.read_headers})
+        response = connection.getresponse()
+        if response.read() and response.status == 200:
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"{server.name} does not show the study")
+
+
+def _store(connection: http.client.HTTPConnection, server: Server, body: bytes) -> str:
+    connection.request("POST", server.store, body, {"Content-Type": _STOW, **server.store_headers})
+    response = connection.getresponse()
+    location = response.getheader("Location") or ""
+    _expect(response, 200)
+    return urlsplit(location).path
+
+
+def _repeated(study: StudySet, times: int) -> Iterator[bytes]:
+    for _ in range(times):
+        for body in data.bodies(study.fresh(), len(study.instances)):
+            yield body.removesuffix(b"--bench--\r\n")
+    yield b"--bench--\r\n"
+
+
+def _read(connection: http.client.HTTPConnection, server: Server, path: str, accept: str) -> tuple[float, int]:
+    """When the first byte came, and how many came in all."""
+    connection.request("GET", path, headers={"Accept": accept, **server.read_headers})
+    response = connection.getresponse()
+    buffer, size = memoryview(bytearray(1 << 20)), 0
+    if response.status != 200:
+        raise AssertionError(f"{server.name} answered {response.status} to a pull")
+    first = 0.0
+    while got := response.readinto(buffer):
+        first = first or time.perf_counter()
+        size += got
+    return first, size
+
+
+def _expect(response: http.client.HTTPResponse, status: int) -> bytes:
+    body = response.read()
+    if response.status != status:
+        raise AssertionError(f"answered {response.status}: {body[:200]!r}")
+    return body
+
+
+def _orthanc_id(server: Server, study: StudySet) -> str:
+    connection = server.connect()
+    query = {"Level": "Study", "Query": {"StudyInstanceUID": study.study_instance_uid}}
+    connection.request("POST", "/tools/find", json.dumps(query))
+    found: list[str] = json.loads(_expect(connection.getresponse(), 200))
+    return found[0]
+
+
+def _in_parallel(work: Callable[[], None], count: int) -> None:
+    errors: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
