@@ -1,6 +1,6 @@
 """What is planted through every door lies nowhere in the open, and is gone when its day key is.
 
-UIDs, digests, sizes and times are not meant: they are plain by design (docs/threat-model.md).
+UIDs, digests, sizes and times are not meant: they are plain by design.
 """
 
 import re

@@ -42,6 +42,7 @@ def settle(tree: Tree, *, seconds: float = 240.0) -> None:
 
 def age_leases(tree: Tree) -> None:
     """Let the time pass after which a killed process counts as dead. Nobody may be pushing."""
+    trees.wait_for(tree.is_ready, seconds=240.0, what="the exchange being ready again")
     tree.rows("UPDATE transfers_lease SET heartbeat_at = heartbeat_at - interval '10 minutes'")
     tree.rows("UPDATE transfers_job SET lease_until = lease_until - interval '10 minutes' WHERE state = 'running'")
 
