@@ -139,6 +139,8 @@ IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("C
 CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())
 EXCHANGE_KEYS = env.str("EXCHANGE_KEYS", default=(DATA_DIR / "keys").as_uri())
+# 32 bytes as hex or base64 that seal every key file: a copy of the folder alone opens nothing.
+EXCHANGE_ROOT_KEY = env.str("EXCHANGE_ROOT_KEY", default="").strip()
 
 # file:///dir writes one file a mail; smtp://, smtp+tls:// (STARTTLS), smtps://, console:
 _MAIL = mail.transport(env.str("EMAIL_URL", default=(DATA_DIR / "mail").as_uri()))
