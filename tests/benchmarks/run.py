@@ -30,20 +30,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="tiny studies: shows that it runs, measures nothing")
+    parser.add_argument("--push-only", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: Results = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with tempfile.TemporaryDirectory(prefix="waystation-bench-") as name:
         folder = Path(name)
         with servers.orthanc(folder) as rival, servers.waystation(folder) as ours:
-            run([server for server in (rival, ours) if server], results, rounds=options.rounds, small=options.small)
+            run(
+                [server for server in (rival, ours) if server],
+                results,
+                rounds=options.rounds,
+                small=options.small,
+                pulls=not options.push_only,
+            )
     sys.stdout.write(table(results))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
     return 0
 
 
-def run(contestants: list[Server], results: Results, *, rounds: int, small: bool) -> None:
+def run(contestants: list[Server], results: Results, *, rounds: int, small: bool, pulls: bool = True) -> None:
     """Every case, every round, the contestants in alternating order."""
     ct = data.ct_study(6 if small else 500)
     mr = data.mr_study(6 if small else 2000)
@@ -57,14 +64,16 @@ def run(contestants: list[Server], results: Results, *, rounds: int, small: bool
             ("push MR, 4 connections, batches of 50", mr, 4, 50),
         ):
             for server in order:
-                note(results, name, server, cases.push(server, study.fresh(), connections=connections, batch=batch))
-    for server in contestants:
+                fresh = study.fresh()
+                note(results, name, server, cases.push(server, fresh, connections=connections, batch=batch))
+                cases.make_available(server, fresh)
+    for server in contestants if pulls else ():
         note(results, "push 2 GB in one chunked body", server, cases.push_stream(server, ct, times=1 if small else 8))
         stored = ct.fresh()
         cases.push(server, stored, connections=1, batch=50)
+        cases.make_available(server, stored)
         large = big.fresh()
         note(results, "push one 420 MB instance", server, cases.push(server, large, connections=1, batch=1))
-        cases.make_available(server, stored)
         cases.make_available(server, large)
         pull(server, stored, large, results, rounds=rounds, small=small)
 
