@@ -1,0 +1,256 @@
+"""The admin: ids and states of every table, nothing of a patient, every change in the trail."""
+
+import re
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import BinaryField
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts import authentication, credentials
+from accounts.authentication import InvalidCredentials
+from accounts.models import ApiKey, AuditEvent, Department, Membership, Organization, User
+from tests import factories, sealing
+from tests.actors import Cast, make_cast
+from tests.factories import make_ct
+from transfers.models import Finding, Job, Transfer
+
+OURS = [model for label in ("accounts", "transfers") for model in apps.get_app_config(label).get_models()]
+# Written anew every ten minutes and worthless by themselves.
+NOT_SHOWN = {"AccessToken"}
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return make_cast()
+
+
+@pytest.fixture
+def operator(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("operator@waystation.example"))
+    return client
+
+
+def page(model: type[Any] | Any, name: str, *args: object) -> str:  # Any: a model
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=args)
+
+
+def choose(client: Client, model: Any, action: str, *rows: Any) -> Any:  # Any: models, the test client's response
+    form = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return client.post(page(model, "changelist"), form, follow=True)
+
+
+def test_every_table_of_ours_is_there() -> None:
+    registered = {model.__name__ for model in OURS if model in admin.site._registry}
+    assert {model.__name__ for model in OURS} - registered == NOT_SHOWN
+
+
+def test_no_table_of_a_library_is() -> None:
+    assert {model._meta.app_label for model in admin.site._registry} == {"accounts", "transfers"}
+
+
+@pytest.mark.parametrize("model", [model for model in OURS if model.__name__ not in NOT_SHOWN])
+def test_lists_open_and_search(operator: Client, model: Any) -> None:  # Any: a model
+    assert operator.get(page(model, "changelist")).status_code == 200
+    assert operator.get(page(model, "changelist"), {"q": "abc"}).status_code == 200
+
+
+@pytest.mark.parametrize("model", [model for model in OURS if model.__name__ not in NOT_SHOWN])
+def test_no_page_shows_a_binary_column(operator: Client, rf: Any, model: Any) -> None:  # Any: a model
+    request = rf.get("/")
+    request.user = User.objects.get()
+    shown = admin.site._registry[model].get_fields(request, model())
+    assert not {field.name for field in model._meta.fields if isinstance(field, BinaryField)} & set(map(str, shown))
+
+
+def test_nothing_of_the_patient_is_on_any_page(cast: Cast, operator: Client) -> None:
+    file = make_ct(PatientName="Canary^Yellow", PatientID="CANARY-1", AccessionNumber="CANARY-2")
+    transfer = sealing.send([file], sender=cast.st_elsewhere, to=[cast.general_hospital])
+    key = factories.key_of(transfer)
+    Transfer.objects.update(message_record=key.seal("message", "", b"Canary message"))
+    record = key.seal("finding", "note:", b"Canary finding")
+    Finding.objects.create(transfer=transfer, code="note", grade="note", record=record, created_at=timezone.now())
+    rows = [transfer, transfer.studies.get(), transfer.instances.get(), transfer.findings.get()]
+    for row in rows:
+        for path in (page(row, "changelist"), page(row, "change", row.pk)):
+            response = operator.get(path)
+            assert response.status_code == 200
+            assert not re.search("canary", response.content.decode(), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("model", [*apps.get_app_config("transfers").get_models()])
+def test_what_the_exchange_writes_nobody_else_does(operator: Client, model: Any) -> None:  # Any: a model
+    assert operator.get(page(model, "add")).status_code == 403
+
+
+def test_a_state_cannot_be_changed(cast: Cast, operator: Client) -> None:
+    transfer = factories.make_transfer(cast.st_elsewhere)
+    response = operator.post(page(Transfer, "change", transfer.pk), {"state": "available"})
+    assert response.status_code == 403
+    assert operator.post(page(Transfer, "delete", transfer.pk), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("by", ["reference", "pk"])
+def test_a_transfer_is_found_by_reference_and_by_id(cast: Cast, operator: Client, by: str) -> None:
+    wanted, other = factories.make_transfer(cast.st_elsewhere), factories.make_transfer(cast.st_elsewhere)
+    found = operator.get(page(Transfer, "changelist"), {"q": str(getattr(wanted, by))}).content.decode()
+    assert wanted.reference in found
+    assert other.reference not in found
+
+
+# Who
+
+
+def test_a_person_who_operates_nothing_is_refused(cast: Cast) -> None:
+    response = cast.alice.client.get("/admin/", follow=True)
+    assert response.status_code == 403
+    assert "Your account may not do this" in response.content.decode()
+
+
+def test_who_is_not_signed_in_signs_in_where_everybody_does(db: None) -> None:
+    response = Client().get("/admin/", follow=True)
+    assert response.redirect_chain[-1][0] == "/accounts/login/?next=/admin/"
+
+
+# Jobs
+
+
+def make_job(state: str, row: str = "1") -> Job:
+    now = timezone.now()
+    return Job.objects.create(event="notify", row=row, state=state, attempts=16, due_at=now, created_at=now)
+
+
+def test_a_dead_job_is_tried_again(operator: Client) -> None:
+    job = make_job("dead")
+    choose(operator, Job, "retry", job)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("waiting", 0)
+    event = AuditEvent.objects.get(action="admin.change")
+    assert (event.subject, event.detail) == (f"job:{job.pk}", {"fields": ["state"]})
+
+
+@pytest.mark.parametrize("state", ["done", "running", "waiting"])
+def test_a_job_that_is_not_dead_is_left(operator: Client, state: str) -> None:
+    job = make_job(state)
+    response = choose(operator, Job, "retry", job)
+    assert "1 were left" in response.content.decode()
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (state, 16)
+
+
+def test_a_dead_job_whose_work_waits_already_is_left(operator: Client) -> None:
+    dead, waiting = make_job("dead"), make_job("waiting")
+    choose(operator, Job, "retry", dead)
+    dead.refresh_from_db()
+    assert dead.state == "dead"
+    assert Job.objects.get(pk=waiting.pk).state == "waiting"
+
+
+# Organisations, people, keys
+
+
+def test_a_change_is_in_the_trail_by_field_never_by_value(cast: Cast, operator: Client) -> None:
+    department = factories.make_department(cast.st_elsewhere)
+    form = {"organization": cast.st_elsewhere.pk, "slug": "radiology", "name": "Imaging", "is_active": "on"}
+    assert operator.post(page(Department, "change", department.pk), form).status_code == 302
+    event = AuditEvent.objects.get(action="admin.change")
+    assert (event.organization_id, event.agent) == (cast.st_elsewhere.pk, "admin")
+    assert event.principal.startswith("user:")
+    assert "Imaging" not in str(event.detail)
+    assert event.detail["fields"] == ["Name"]
+
+
+def test_what_is_added_and_deleted_is_in_the_trail(cast: Cast, operator: Client) -> None:
+    assert cast.bob.user is not None
+    form = {"user": cast.bob.user.pk, "organization": cast.county_clinic.pk, "may_receive": "on"}
+    assert operator.post(page(Membership, "add"), form).status_code == 302
+    row = Membership.objects.get(organization=cast.county_clinic)
+    operator.post(page(Membership, "delete", row.pk), {"post": "yes"})
+    events = AuditEvent.objects.filter(subject=f"membership:{row.pk}").order_by("id")
+    assert [event.action for event in events] == ["admin.add", "admin.delete"]
+
+
+def test_choices_are_named(cast: Cast, operator: Client) -> None:
+    text = operator.get(page(Membership, "add")).content.decode()
+    assert "bob@general-hospital.example" in text
+    assert "General Hospital" in text
+    assert "object (" not in text.partition("<form")[2].partition("</form>")[0]
+
+
+def test_an_organisation_is_made(operator: Client) -> None:
+    text = operator.get(page(Organization, "add")).content.decode()
+    form = dict(re.findall(r'name="([\w-]+)" value="([^"]*)"', text))
+    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0"}
+    assert operator.post(page(Organization, "add"), form).status_code == 302
+    assert Organization.objects.get(address="new-site").retention_days == 30
+
+
+def test_a_person_is_made_with_a_password(operator: Client) -> None:
+    form = {
+        "email": "new@site.example",
+        "time_zone": "UTC",
+        "usable_password": "true",
+        "password1": "correct horse battery",
+        "password2": "correct horse battery",
+    }
+    assert operator.post(page(User, "add"), form).status_code == 302
+    assert User.objects.get(email="new@site.example").check_password("correct horse battery")
+
+
+def test_to_clear_active_ends_keys_and_sessions(cast: Cast, operator: Client) -> None:
+    alice = cast.alice.user
+    assert alice is not None
+    issued = credentials.issue_key(cast.st_elsewhere, name="script", scopes=["store"], owner=alice)
+    theirs = cast.alice.client
+    form = {"email": alice.email, "name": alice.name, "time_zone": "UTC"}
+    assert operator.post(page(User, "change", alice.pk), form).status_code == 302
+    alice.refresh_from_db()
+    assert not alice.is_active
+    assert ApiKey.objects.get(pk=issued.key.pk).revoked_at is not None
+    assert theirs.get("/").status_code == 302
+    assert AuditEvent.objects.filter(action="user.deactivate", subject=f"user:{alice.pk}").exists()
+
+
+def test_people_are_deactivated_but_never_oneself(cast: Cast, operator: Client) -> None:
+    alice, me = cast.alice.user, User.objects.get(is_superuser=True)
+    choose(operator, User, "deactivate", alice, me)
+    assert list(User.objects.filter(is_active=False)) == [alice]
+
+
+def test_a_key_is_shown_once(cast: Cast, operator: Client) -> None:
+    form = {"name": "PACS", "organization": cast.st_elsewhere.pk, "scopes": ["store", "read"], "days": "30"}
+    response: Any = operator.post(page(ApiKey, "add"), form)  # Any: the test client's response
+    secret = re.search(r"wsk_[0-9a-f_]+", response.content.decode())
+    assert secret is not None
+    assert "no-store" in response["Cache-Control"]
+    who = authentication.authenticate_secret(secret[0])
+    assert who.organizations("store") == who.organizations("read") == {cast.st_elsewhere.pk}
+    assert ApiKey.objects.filter(name="PACS").count() == 1
+    assert secret[0] not in operator.get(page(ApiKey, "change", ApiKey.objects.get(name="PACS").pk)).content.decode()
+
+
+def test_a_key_for_a_department_of_another_organisation_is_refused(cast: Cast, operator: Client) -> None:
+    department = factories.make_department(cast.general_hospital)
+    form = {
+        "name": "PACS",
+        "organization": cast.st_elsewhere.pk,
+        "department": department.pk,
+        "scopes": "read",
+        "days": "1",
+    }
+    response = operator.post(page(ApiKey, "add"), form)
+    assert "It is not a department of this organisation." in response.content.decode()
+    assert not ApiKey.objects.filter(name="PACS").exists()
+
+
+def test_a_key_is_revoked(cast: Cast, operator: Client) -> None:
+    issued = credentials.issue_key(cast.st_elsewhere, name="PACS", scopes=["store"])
+    choose(operator, ApiKey, "revoke", issued.key)
+    with pytest.raises(InvalidCredentials):
+        authentication.authenticate_secret(issued.secret)
+    assert AuditEvent.objects.filter(action="admin.change", subject=f"apikey:{issued.key.pk}").exists()
