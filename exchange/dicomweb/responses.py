@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 from transfers import retrieving
 from transfers.formats import multipart
-from transfers.retrieving import Answer, Item, Piece, Stretch, Whole
+from transfers.retrieving import Answer, Item, Piece, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Part:
         """What decides the octets, beside the digest of the item they come from."""
         return repr(
             [
-                (piece.start, piece.stop, piece.width) if isinstance(piece, Stretch) else len(piece)
+                len(piece) if isinstance(piece, bytes) else (piece.start, piece.stop, getattr(piece, "width", 0))
                 for piece in self.pieces
                 if not isinstance(piece, Whole)
             ]

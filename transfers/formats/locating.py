@@ -5,7 +5,7 @@ the search.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,12 +52,38 @@ def find(read_at: ReadAt, path: Sequence[int], *, start: int, stop: int, is_impl
     return Value(found.start, found.start + found.length, found.vr, width)
 
 
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element of a data set: where its head begins, where its value lies."""
+
+    tag: int
+    vr: str
+    at: int
+    start: int
+    stop: int
+
+
+def elements(data: bytes, *, is_implicit: bool, is_big: bool) -> Iterator[Element]:
+    """The elements of a data set that is at hand, not those inside them; raises MalformedInstance."""
+    walk = _Walk(lambda at, length: data[at : at + length], is_implicit=is_implicit, is_big=is_big)
+    yield from walk.elements(0, len(data))
+
+
 class _Walk:
     def __init__(self, read_at: ReadAt, *, is_implicit: bool, is_big: bool) -> None:
         self._read_at, self._implicit = read_at, is_implicit
         order = ">" if is_big else "<"
         self._tag, self._short, self._long = (struct.Struct(order + code) for code in ("HH", "H", "I"))
         self._steps = 0
+
+    def elements(self, start: int, stop: int) -> Iterator[Element]:
+        while start < stop:
+            head = self._head(start)
+            end = self._end(head)
+            if end > stop:
+                raise errors.MalformedInstance
+            yield Element(head.tag, head.vr, start, head.start, end)
+            start = end
 
     def element(self, tag: int, start: int, stop: int) -> _Head:
         """The element of a data set; tags ascend, so a greater one ends the search."""

@@ -6,6 +6,7 @@
 
 from transfers.retrieving.answers import (
     Answer,
+    Made,
     Piece,
     Stretch,
     Whole,
@@ -16,8 +17,8 @@ from transfers.retrieving.answers import (
     stream,
     tag,
 )
-from transfers.retrieving.converting import CONVERTIBLE, Budget, explicit_pieces, pixel_width
-from transfers.retrieving.frames import locate_bulk, locate_frames
+from transfers.retrieving.converting import CONVERTIBLE, Budget, explicit_pieces, pixel_width, with_syntax
+from transfers.retrieving.frames import find_frames, locate_bulk, locate_frames, stretches
 from transfers.retrieving.items import (
     DOCUMENT,
     INSTANCE,
@@ -32,7 +33,7 @@ from transfers.retrieving.items import (
     sights_of,
     without_repeats,
 )
-from transfers.retrieving.ledger import Kind, record
+from transfers.retrieving.ledger import Kind, Ledger, record
 from transfers.retrieving.metadata import is_small, records, stream_metadata
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "InstanceItem",
     "Item",
     "Kind",
+    "Ledger",
+    "Made",
     "Piece",
     "Stretch",
     "Target",
@@ -52,6 +55,7 @@ __all__ = [
     "digests",
     "explicit_pieces",
     "find",
+    "find_frames",
     "is_small",
     "locate_bulk",
     "locate_frames",
@@ -67,6 +71,8 @@ __all__ = [
     "sights_of",
     "stream",
     "stream_metadata",
+    "stretches",
     "tag",
+    "with_syntax",
     "without_repeats",
 ]

@@ -51,7 +51,20 @@ class Whole:
     size: int
 
 
-Piece = bytes | Stretch | Whole
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Bytes that are made of a stored item while they are handed over; how many is known beforehand.
+
+    `make(start, stop)` yields what lies between two places of them.
+    """
+
+    item: Item
+    start: int
+    stop: int
+    make: Callable[[int, int], Iterator[bytes]]
+
+
+Piece = bytes | Stretch | Made | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +184,16 @@ def _handed_over(answer: Answer, start: int, stop: int, ledger: Ledger) -> Itera
                 yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
                 ledger.handed(ended, held)
                 waiting, held, ended = [], 0, []
-        if isinstance(piece, Whole) or (isinstance(piece, Stretch) and (piece.is_whole or answer.kind == "viewed")):
+        if not isinstance(piece, bytes) and (answer.kind == "viewed" or isinstance(piece, Whole) or _is_whole(piece)):
             ended.append(piece.item)
     if waiting:
         yield b"".join(waiting)
     ledger.handed(ended, held)
+
+
+def _is_whole(piece: Stretch | Made) -> bool:
+    """What is made is followed by a Whole where it is an item."""
+    return isinstance(piece, Stretch) and piece.is_whole
 
 
 class _Watch:
@@ -190,7 +208,7 @@ class _Watch:
     def chunks(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, bytes):
             yield piece
-        elif isinstance(piece, Stretch):
+        elif not isinstance(piece, Whole):
             for chunk in self._read(piece):
                 self._since += len(chunk)
                 if self._since >= RECHECK_BYTES or time.monotonic() - self._asked >= RECHECK_SECONDS:
@@ -198,7 +216,9 @@ class _Watch:
                     self._asked, self._since = time.monotonic(), 0
                 yield chunk
 
-    def _read(self, piece: Stretch) -> Iterator[bytes]:
+    def _read(self, piece: Stretch | Made) -> Iterator[bytes]:
+        if isinstance(piece, Made):
+            return piece.make(piece.start, piece.stop)
         seen = piece.item.seen
         if seen is not self._seen:
             self._seen, self._key = seen, open_key(seen)
