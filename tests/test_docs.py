@@ -27,6 +27,7 @@ NEVER = re.compile(
     r"|TODO|FIXME|TBD|XXX|lorem ipsum|albums?|vouchers?)\b",
     re.IGNORECASE,
 )
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 AN_ID = "00000000-0000-4000-8000-000000000000"
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -35,7 +36,7 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path:
 @every_document
 def test_links_lead_somewhere(document: Path) -> None:
     text = document.read_text()
-    targets = [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'(?:src|href)="([^"]+)"', text)]
+    targets = [*LINK.findall(text), *re.findall(r'(?:src|href)="([^"]+)"', text)]
     assert [target for target in targets if not leads_somewhere(document, target)] == []
 
 
@@ -101,6 +102,13 @@ def test_the_first_heading_of_the_changelog_is_the_version() -> None:
 def test_pictures_can_be_drawn() -> None:
     for picture in (ROOT / "docs" / "images").glob("*.svg"):
         assert ElementTree.parse(picture).getroot().get("viewBox")
+
+
+def test_pictures_are_shown_and_small() -> None:
+    pictures = [path for path in (ROOT / "docs" / "images").iterdir() if path.suffix in {".svg", ".png"}]
+    shown = {target.rpartition("/")[2] for path in DOCUMENTS for target in LINK.findall(path.read_text())}
+    assert len(pictures) > 1
+    assert [path.name for path in pictures if path.name not in shown or path.stat().st_size > 150_000] == []
 
 
 def leads_somewhere(document: Path, target: str) -> bool:
