@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
 from django.http import HttpRequest
 
-from transfers import errors, retrieving
+from transfers import errors, rendering, retrieving
 from transfers.formats import mediatypes
 from transfers.formats.mediatypes import MULTIPART, TRANSFER_SYNTAX, MediaRange, MediaType
 
@@ -84,37 +85,43 @@ def choose_syntax(choice: Choice, stored: str) -> str:
     """The transfer syntax in which an instance is given (PS3.18 Section 8.7.3.5).
 
     `transfer-syntax=*` and the stored syntax give the stored bytes; no transfer syntax asks for Explicit VR
-    Little Endian, into which what is uncompressed is converted. Raises NotAcceptable where it would have to be
-    decompressed.
+    Little Endian, into which what can be decoded is converted. Raises NotAcceptable.
     """
-    as_is = {"*", stored, *([None] if stored == EXPLICIT_LITTLE or stored in LOSSY else [])}
-    if as_is.intersection(choice.syntaxes):
+    if {"*", stored}.intersection(choice.syntaxes):
         return stored
-    if stored in retrieving.CONVERTIBLE and {None, EXPLICIT_LITTLE}.intersection(choice.syntaxes):
+    is_able = stored in retrieving.CONVERTIBLE or stored in rendering.DECODABLE
+    if is_able and {None, EXPLICIT_LITTLE}.intersection(choice.syntaxes):
         return EXPLICIT_LITTLE
-    raise errors.NotAcceptable(f"An instance is stored in transfer syntax {stored} and not decompressed. {_AS_STORED}")
+    if None in choice.syntaxes and (stored == EXPLICIT_LITTLE or stored in LOSSY):
+        return stored
+    raise errors.NotAcceptable(
+        f"An instance is stored in transfer syntax {stored} and cannot be given in another one. {_AS_STORED}"
+    )
 
 
 def choose_frames(request: HttpRequest, stored: str, *, is_single: bool) -> Choice:
-    """The representation of frames, or of pixel data, as they are stored (PS3.18 Section 8.7.3.3)."""
-    roots = dict.fromkeys([MEDIA_TYPES.get(stored, OCTETS), OCTETS])
+    """The representation of frames: decoded, or in the media type of what is stored (PS3.18 Section 8.7.3.3)."""
+    roots = list(dict.fromkeys([MEDIA_TYPES.get(stored, OCTETS), OCTETS]))
+    if stored in rendering.DECODABLE and not _wants_stored(request):
+        roots.reverse()
     offers = [multipart_of(root) for root in roots]
     if is_single:
         offers += [_single(root) for root in roots]
     try:
-        return choose(request, offers, gives=partial(_gives_stored_frames, stored))
+        return choose(request, offers, gives=partial(_gives_frames, stored))
     except errors.NotAcceptable:
         choose(request, offers)
         raise errors.NotAcceptable(
-            f"The frames are stored in transfer syntax {stored} and not decompressed. {_AS_STORED}"
+            f"The frames are stored in transfer syntax {stored} and cannot be given in another one. {_AS_STORED}"
         ) from None
 
 
 def frame_syntax(choice: Choice, stored: str) -> str:
-    """The syntax frames are given in: Little Endian words, unless those of Big Endian were asked for as stored."""
-    if stored == BIG and {"*", BIG}.intersection(choice.syntaxes):
-        return BIG
-    return EXPLICIT_LITTLE if stored in NATIVE else stored
+    """The syntax frames are given in: Little Endian words, unless what is stored was asked for."""
+    if stored in NATIVE:
+        return BIG if stored == BIG and {"*", BIG}.intersection(choice.syntaxes) else EXPLICIT_LITTLE
+    is_stored = {"*", stored}.intersection(choice.syntaxes) or part_type(choice, stored).essence != OCTETS
+    return stored if is_stored else EXPLICIT_LITTLE
 
 
 def part_type(choice: Choice, syntax: str) -> MediaType:
@@ -122,13 +129,19 @@ def part_type(choice: Choice, syntax: str) -> MediaType:
     return _single(choice.offer.params.get("type", choice.offer.essence), {TRANSFER_SYNTAX: syntax})
 
 
-def _gives_stored_frames(stored: str, offer: MediaType, syntax: str | None) -> bool:
-    """A compressed frame is no uncompressed octet stream, unless its syntax, or any, was asked for by name."""
+def _gives_frames(stored: str, offer: MediaType, syntax: str | None) -> bool:
+    """An octet stream is uncompressed, unless its syntax, or any, was asked for by name."""
     if syntax in ("*", stored):
         return True
-    if stored in NATIVE:
-        return syntax in (None, EXPLICIT_LITTLE) and offer.params.get("type", offer.essence) == OCTETS
-    return syntax is None and offer.params.get("type", offer.essence) != OCTETS
+    if offer.params.get("type", offer.essence) != OCTETS:
+        return syntax is None
+    return syntax in (None, EXPLICIT_LITTLE) and (stored in NATIVE or stored in rendering.DECODABLE)
+
+
+def _wants_stored(request: HttpRequest) -> bool:
+    texts = (request.GET.get("accept", ""), request.META.get("HTTP_ACCEPT", ""))
+    ranges = chain.from_iterable(mediatypes.parse_accept(text) for text in texts)
+    return any(entry.media_type.params.get(TRANSFER_SYNTAX) == "*" for entry in ranges)
 
 
 def _wishes(ranges: Sequence[MediaRange], offer: MediaType) -> list[str | None]:

@@ -11,9 +11,9 @@ from exchange import handover
 from exchange.dicomweb import negotiation, responses
 from exchange.dicomweb.guard import Root
 from exchange.dicomweb.responses import Part
-from transfers import bundling, errors, retrieving
+from transfers import bundling, errors, rendering, retrieving
 from transfers.formats.mediatypes import MediaType
-from transfers.retrieving import InstanceItem, Stretch, Target
+from transfers.retrieving import InstanceItem, Piece, Stretch, Target
 
 MAX_FRAMES = 10_000
 
@@ -62,16 +62,12 @@ def frames(
     """Single frames, by their numbers from 1 (PS3.18 Section 10.4.1.1.6)."""
     (item,) = _select(root, Target(study, series, instance))
     asked = parse_frame_list(numbers)
-    located = retrieving.locate_frames(item, asked)
     choice = negotiation.choose_frames(request, item.transfer_syntax_uid, is_single=len(asked) == 1)
     syntax = negotiation.frame_syntax(choice, item.transfer_syntax_uid)
     media_type = str(negotiation.part_type(choice, syntax))
-    if syntax != item.transfer_syntax_uid:
-        width = retrieving.pixel_width(item)
-        located = [[replace(one, width=width, origin=one.start) for one in frame] for frame in located]
     parts = [
-        Part(media_type, f"{root.base_url}{item.path}/frames/{number}", stretches)
-        for number, stretches in zip(asked, located, strict=True)
+        Part(media_type, f"{root.base_url}{item.path}/frames/{number}", pieces)
+        for number, pieces in zip(asked, _frame_pieces(item, asked, syntax), strict=True)
     ]
     return _respond_viewed(request, root, item, choice=choice, parts=parts)
 
@@ -112,6 +108,15 @@ def _several(request: HttpRequest, root: Root, target: Target) -> HttpResponseBa
     return handover.respond(request, answer, who=root.who)
 
 
+def _frame_pieces(item: InstanceItem, asked: Sequence[int], syntax: str) -> list[list[Piece]]:
+    if syntax != item.transfer_syntax_uid and item.transfer_syntax_uid in rendering.DECODABLE:
+        decoded = rendering.decoded_frames(item, asked)
+        return [rendering.made_whole(pieces) for pieces in decoded] if len(asked) == 1 else decoded
+    located = retrieving.locate_frames(item, asked)
+    width = 1 if syntax == item.transfer_syntax_uid else retrieving.pixel_width(item)
+    return [[replace(one, width=width, origin=one.start) for one in frame] for frame in located]
+
+
 def _select(root: Root, target: Target) -> list[InstanceItem]:
     return retrieving.select(root.sights(target.study_instance_uid), target)
 
@@ -120,15 +125,31 @@ def _file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.C
     """Files as they are stored, or in the syntax that was asked for."""
     syntaxes = {item.transfer_syntax_uid for item in items}
     given = {stored: negotiation.choose_syntax(choice, stored) for stored in syntaxes}
-    types = {syntax: f"application/dicom; transfer-syntax={syntax}" for syntax in given.values()}
+    types = {syntax: f"application/dicom; transfer-syntax={syntax}" for syntax in {*given, *given.values()}}
     budget = retrieving.Budget()
     parts = []
     for item in items:
         syntax = given[item.transfer_syntax_uid]
-        is_stored = syntax == item.transfer_syntax_uid
-        pieces = [Stretch(item, 0, item.size)] if is_stored else retrieving.explicit_pieces(item, budget)
+        try:
+            pieces = _file_pieces(item, syntax, budget, is_single=len(items) == 1)
+        except errors.NotAcceptable:
+            if item.transfer_syntax_uid not in negotiation.LOSSY or None not in choice.syntaxes:
+                raise
+            # Only lossy pixel data exist, and nothing here decodes them (PS3.18 Section 8.7.3.5.2).
+            syntax, pieces = item.transfer_syntax_uid, [Stretch(item, 0, item.size)]
         parts.append(Part(types[syntax], root.base_url + item.path, pieces))
     return parts
+
+
+def _file_pieces(item: InstanceItem, syntax: str, budget: retrieving.Budget, *, is_single: bool) -> list[Piece]:
+    """A file by itself is made whole before its answer begins, so that what fails has a status."""
+    if syntax == item.transfer_syntax_uid:
+        return [Stretch(item, 0, item.size)]
+    if item.transfer_syntax_uid not in rendering.DECODABLE:
+        return retrieving.explicit_pieces(item, budget)
+    budget.take(item.pixel_start or 0)
+    pieces = rendering.decompressed_pieces(item)
+    return rendering.made_whole(pieces) if is_single else pieces
 
 
 def _respond_viewed(

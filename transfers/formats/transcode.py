@@ -119,3 +119,10 @@ def _is_dropped(one: locating.Element, data: bytes) -> bool:
         value = data[one.start : one.stop]
         return any(value.find(b"\xe0\x7f\x10\x00" + vr + b"\0\0\xff\xff\xff\xff") >= 0 for vr in (b"OB", b"OW"))
     return one.tag in _DROPPED or one.tag & 0xFFFF == 0
+
+
+def native_pixels(data: bytes) -> locating.Element | None:
+    """Where uncompressed pixel data lie in a data set of Explicit VR Little Endian."""
+    return next(
+        (one for one in locating.elements(data, is_implicit=False, is_big=False) if one.tag == _PIXEL_DATA), None
+    )

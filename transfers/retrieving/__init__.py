@@ -14,6 +14,7 @@ from transfers.retrieving.answers import (
     of_pieces,
     open_key,
     read,
+    read_stretch,
     stream,
     tag,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "pixel_width",
     "preferred",
     "read",
+    "read_stretch",
     "record",
     "records",
     "select",

@@ -1,0 +1,44 @@
+"""Rendering: what is stored as pictures and pages for people, and as pixels that any program reads.
+
+`opened` reads what the sandbox needs, `pictures` and `thumbnails` have it drawn, `decompressing` has it decoded,
+`texts` makes pages of what is no picture. Nothing is read but a header and the frames that are wanted.
+"""
+
+from transfers.rendering.decompressing import DECODABLE, decoded_frames, decompressed_pieces, made_whole
+from transfers.rendering.pictures import (
+    MAX_MADE,
+    PRESENTATION_STATES,
+    Failure,
+    Picture,
+    Wishes,
+    animate,
+    frame_numbers,
+    pictures_of,
+    presented,
+    stream_pictures,
+)
+from transfers.rendering.texts import PAGES, document, has_pages, page
+from transfers.rendering.thumbnails import representative, thumbnail
+
+__all__ = [
+    "DECODABLE",
+    "MAX_MADE",
+    "PAGES",
+    "PRESENTATION_STATES",
+    "Failure",
+    "Picture",
+    "Wishes",
+    "animate",
+    "decoded_frames",
+    "decompressed_pieces",
+    "document",
+    "frame_numbers",
+    "has_pages",
+    "made_whole",
+    "page",
+    "pictures_of",
+    "presented",
+    "representative",
+    "stream_pictures",
+    "thumbnail",
+]
