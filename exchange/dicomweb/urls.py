@@ -6,7 +6,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from exchange.dicomweb import guard, retrieve, search, store
+from exchange.dicomweb import guard, rendered, retrieve, search, store
 from exchange.dicomweb.guard import View, by_method, reading
 
 STUDY = "studies/<str:study>"
@@ -26,12 +26,20 @@ _below_both: list[URLPattern | URLResolver] = [
     _reads(f"{STUDY}/series", search.study_series, "search-study-series"),
     _reads(f"{STUDY}/instances", search.study_instances, "search-study-instances"),
     _reads(f"{STUDY}/metadata", retrieve.metadata, "study-metadata"),
+    _reads(f"{STUDY}/rendered", rendered.study, "study-rendered"),
+    _reads(f"{STUDY}/thumbnail", rendered.thumbnail, "study-thumbnail"),
     _reads(SERIES, retrieve.series, "series"),
     _reads(f"{SERIES}/instances", search.series_instances, "search-series-instances"),
     _reads(f"{SERIES}/metadata", retrieve.metadata, "series-metadata"),
+    _reads(f"{SERIES}/rendered", rendered.series, "series-rendered"),
+    _reads(f"{SERIES}/thumbnail", rendered.thumbnail, "series-thumbnail"),
     _reads(INSTANCE, retrieve.instance, "instance"),
     _reads(f"{INSTANCE}/metadata", retrieve.metadata, "instance-metadata"),
+    _reads(f"{INSTANCE}/rendered", rendered.instance, "instance-rendered"),
+    _reads(f"{INSTANCE}/thumbnail", rendered.thumbnail, "instance-thumbnail"),
     _reads(f"{INSTANCE}/frames/<str:numbers>", retrieve.frames, "frames"),
+    _reads(f"{INSTANCE}/frames/<str:numbers>/rendered", rendered.frames, "frames-rendered"),
+    _reads(f"{INSTANCE}/frames/<str:numbers>/thumbnail", rendered.thumbnail, "frames-thumbnail"),
     _reads(f"{INSTANCE}/bulkdata/<path:path>", retrieve.bulkdata, "bulkdata"),
 ]
 _to: list[URLPattern | URLResolver] = [

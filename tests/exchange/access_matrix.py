@@ -221,6 +221,14 @@ _RETRIEVED: Final = {
     "instance-metadata": f"{_INSTANCE}/metadata",
     "frames": f"{_INSTANCE}/frames/1",
     "bulkdata": f"{_INSTANCE}/bulkdata/7FE00010",
+    "study-rendered": f"{_STUDY}/rendered",
+    "study-thumbnail": f"{_STUDY}/thumbnail",
+    "series-rendered": f"{_SERIES}/rendered",
+    "series-thumbnail": f"{_SERIES}/thumbnail",
+    "instance-rendered": f"{_INSTANCE}/rendered",
+    "instance-thumbnail": f"{_INSTANCE}/thumbnail",
+    "frames-rendered": f"{_INSTANCE}/frames/1/rendered",
+    "frames-thumbnail": f"{_INSTANCE}/frames/1/thumbnail",
 }
 _SEARCHED: Final = {
     "studies": "/studies",

@@ -18,13 +18,14 @@ from transfers.rendering.pictures import (
     stream_pictures,
 )
 from transfers.rendering.texts import PAGES, document, has_pages, page
-from transfers.rendering.thumbnails import representative, thumbnail
+from transfers.rendering.thumbnails import SIDE, representative, thumbnail
 
 __all__ = [
     "DECODABLE",
     "MAX_MADE",
     "PAGES",
     "PRESENTATION_STATES",
+    "SIDE",
     "Failure",
     "Picture",
     "Wishes",

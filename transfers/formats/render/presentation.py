@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from transfers.formats import pixels
@@ -15,6 +15,8 @@ from transfers.formats.render.geometry import MAX_SIDE, OutOfBounds, Placement, 
 from transfers.formats.render.grayscale import Grays, first_number, items
 
 _INK: Final = 255
+# Read while files can still be opened.
+_FONT: Final = ImageFont.load_default(12)
 _MAX_POINTS: Final = 100_000
 Point = tuple[float, float]
 
@@ -181,7 +183,7 @@ def _text(canvas: ImageDraw.ImageDraw, text: Dataset, where: Placement, ink: Any
         text.get("BoundingBoxTopLeftHandCorner"), text.get("BoundingBoxAnnotationUnits"), where
     ) or _points(text.get("AnchorPoint"), text.get("AnchorPointAnnotationUnits"), where)
     if words and points:
-        canvas.multiline_text(points[0], words.replace("\r\n", "\n"), fill=ink)
+        canvas.multiline_text(points[0], words.replace("\r\n", "\n"), fill=ink, font=_FONT)
 
 
 def _points(value: Any, units: Any, where: Placement) -> list[Point]:  # Any: whatever pydicom makes of FL and CS

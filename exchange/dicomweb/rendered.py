@@ -1,0 +1,241 @@
+"""Rendered resources and thumbnails: WADO-RS for people (PS3.18 Sections 10.4.1.1.3 and 10.4.1.1.4)."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from exchange import handover
+from exchange.dicomweb import negotiation, responses, retrieve, wishes
+from exchange.dicomweb.guard import Root
+from exchange.dicomweb.responses import Part
+from exchange.dicomweb.wishes import Asked
+from transfers import errors, rendering, retrieving
+from transfers.formats import mediatypes, multipart
+from transfers.formats.mediatypes import MediaType
+from transfers.rendering import Failure, Picture
+from transfers.retrieving import InstanceItem, Piece, Target, Whole
+
+IMAGES: Final = ("image/jpeg", "image/png", "image/gif")
+_THUMBNAILS: Final = tuple(MediaType("image", kind) for kind in ("jpeg", "png"))
+_PAGES: Final = (MediaType("text", "html"), MediaType("text", "plain"))
+_PDF: Final = MediaType("application", "pdf")
+# A page shows what a stranger wrote: it may load nothing and run nothing.
+_LOCKED: Final = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
+# Changes with the way pictures are made, and so do the tags of answers.
+_MAKER: Final = "1"
+
+
+def study(request: HttpRequest, root: Root, *, study: str) -> HttpResponseBase:
+    """Every image of a study, as parts."""
+    return _many(request, root, Target(study))
+
+
+def series(request: HttpRequest, root: Root, *, study: str, series: str) -> HttpResponseBase:
+    """Every image of a series, as parts."""
+    return _many(request, root, Target(study, series))
+
+
+def instance(request: HttpRequest, root: Root, *, study: str, series: str, instance: str) -> HttpResponseBase:
+    """One instance: by itself the first frame, or all as an animated GIF; as parts every frame; texts as pages."""
+    (item,) = _select(root, Target(study, series, instance))
+    if rendering.has_pages(item):
+        return _page(request, root, item)
+    if item.sop_class_uid in rendering.PRESENTATION_STATES:
+        return _presented(request, root, item)
+    choice = _choose(request, is_single=True)
+    asked = wishes.read(request, media_type=_image_type(choice))
+    etag = _tag(request, item, choice)
+    if unchanged := handover.not_modified(request, etag):
+        return unchanged
+    numbers = rendering.frame_numbers(item)
+    if not choice.is_multipart and asked.wishes.media_type == "image/gif" and len(numbers) > 1:
+        made: list[Picture | Failure] = [Picture(item, 1, rendering.animate(item, asked.wishes))]
+    else:
+        made = _kept(rendering.pictures_of(item, numbers if choice.is_multipart else [1], asked.wishes))
+    return _respond(request, root, made, choice=choice, asked=asked, etag=etag)
+
+
+def frames(
+    request: HttpRequest, root: Root, *, study: str, series: str, instance: str, numbers: str
+) -> HttpResponseBase:
+    """Single frames, by their numbers from 1."""
+    (item,) = _select(root, Target(study, series, instance))
+    wanted = retrieve.parse_frame_list(numbers)
+    if item.sop_class_uid in rendering.PRESENTATION_STATES:
+        raise errors.BadRequest("A presentation state names its own frames: leave them out.")
+    choice = _choose(request, is_single=len(wanted) == 1)
+    asked = wishes.read(request, media_type=_image_type(choice))
+    etag = _tag(request, item, choice)
+    if unchanged := handover.not_modified(request, etag):
+        return unchanged
+    made = _kept(rendering.pictures_of(item, wanted, asked.wishes))
+    return _respond(request, root, made, choice=choice, asked=asked, etag=etag, names_frames=True)
+
+
+def thumbnail(
+    request: HttpRequest, root: Root, *, study: str, series: str = "", instance: str = "", numbers: str = ""
+) -> HttpResponseBase:
+    """One small picture, at each of the four levels."""
+    items = _select(root, Target(study, series, instance))
+    choice = negotiation.choose(request, _THUMBNAILS)
+    size = wishes.size(request, side=rendering.SIDE)
+    wanted = retrieve.parse_frame_list(numbers) if numbers else [0]
+    if len(wanted) > 1:
+        raise errors.BadRequest("A thumbnail shows one frame.")
+    item = rendering.representative(items)
+    etag = _tag(request, item, choice)
+    if unchanged := handover.not_modified(request, etag):
+        return unchanged
+    octets = rendering.thumbnail(item, number=wanted[0], media_type=str(choice.offer), size=size)
+    return _single(request, root, item, octets, media_type=str(choice.offer), etag=etag)
+
+
+def _select(root: Root, target: Target) -> list[InstanceItem]:
+    return retrieving.select(root.sights(target.study_instance_uid), target)
+
+
+def _choose(request: HttpRequest, *, is_single: bool) -> negotiation.Choice:
+    """JPEG, PNG or GIF, by itself or in parts; raises BadRequest where DICOM and pictures are asked for at once."""
+    texts = (request.GET.get("accept", ""), request.META.get("HTTP_ACCEPT", ""))
+    for ranges in (mediatypes.parse_accept(text) for text in texts):
+        names = {entry.media_type.params.get("type", entry.media_type.essence).lower() for entry in ranges}
+        if any(name.startswith("application/dicom") for name in names) and names.intersection(IMAGES):
+            raise errors.BadRequest("DICOM and rendered media types cannot be asked for in one request.")
+    single = [MediaType("image", name.removeprefix("image/")) for name in IMAGES] if is_single else []
+    return negotiation.choose(request, [*single, *map(negotiation.multipart_of, IMAGES)])
+
+
+def _image_type(choice: negotiation.Choice) -> str:
+    return choice.offer.params.get("type", choice.offer.essence)
+
+
+def _tag(request: HttpRequest, item: InstanceItem, choice: negotiation.Choice) -> str:
+    return retrieving.tag("rendered", _MAKER, str(choice.offer), request.get_full_path(), item.sha256)
+
+
+def _kept(made: Iterator[Picture | Failure]) -> list[Picture | Failure]:
+    """All of them, as far as they may be held at once."""
+    kept, size = [], 0
+    for one in made:
+        size += len(one.octets) if isinstance(one, Picture) else 0
+        if size > rendering.MAX_MADE:
+            raise errors.NotAcceptable("These are too many pictures at once. Ask for fewer frames.")
+        kept.append(one)
+    return kept
+
+
+def _respond(
+    request: HttpRequest,
+    root: Root,
+    made: Sequence[Picture | Failure],
+    *,
+    choice: negotiation.Choice,
+    asked: Asked,
+    etag: str,
+    names_frames: bool = False,
+) -> HttpResponseBase:
+    """What could be shown; a frame that could not is a problem in a part of its own, and the status is 206."""
+    failed = [one for one in made if isinstance(one, Failure)]
+    if len(failed) == len(made):
+        raise failed[0].error
+    if choice.is_multipart:
+        media_type = asked.wishes.media_type
+        parts = [_part(one, root, media_type=media_type, names_frame=names_frames or len(made) > 1) for one in made]
+        items = list({one.item.pk: one.item for one in made}.values())
+        response = handover.respond(
+            request, responses.multipart_answer(parts, root=media_type, items=items, kind="viewed"), who=root.who
+        )
+    else:
+        (picture,) = [one for one in made if isinstance(one, Picture)]
+        response = _single(request, root, picture.item, picture.octets, media_type=asked.wishes.media_type, etag=etag)
+    if failed and response.status_code == 200:
+        response.status_code = 206
+    return _warned(response, asked)
+
+
+def _single(
+    request: HttpRequest, root: Root, item: InstanceItem, octets: bytes, *, media_type: str, etag: str
+) -> HttpResponseBase:
+    pieces: list[Piece] = [octets, Whole(item, len(octets))]
+    answer = retrieving.of_pieces(pieces, media_type=media_type, etag=etag, items=[item], kind="viewed")
+    return handover.respond(request, answer, who=root.who)
+
+
+def _part(one: Picture | Failure, root: Root, *, media_type: str, names_frame: bool) -> Part:
+    location = root.base_url + one.item.path + (f"/frames/{one.number}" if names_frame else "")
+    if isinstance(one, Picture):
+        return Part(media_type, location, [one.octets, Whole(one.item, len(one.octets))])
+    body = {"type": "about:blank", "title": "Not Acceptable", "status": 406, "detail": one.error.sentence}
+    return Part("application/problem+json", location, [json.dumps(body).encode()])
+
+
+def _warned(response: HttpResponseBase, asked: Asked) -> HttpResponseBase:
+    if asked.warning:
+        response["Warning"] = f"299 {settings.PUBLIC_URL}/dicomweb: {asked.warning}"
+    return response
+
+
+def _many(request: HttpRequest, root: Root, target: Target) -> HttpResponseBase:
+    """Pictures have no size beforehand, so these parts have no length; a body that was cut has no closing delimiter."""
+    items = _select(root, target)
+    choice = _choose(request, is_single=False)
+    asked = wishes.read(request, media_type=_image_type(choice))
+    images = [item for item in items if item.pixel_offset is not None]
+    if not images:
+        raise errors.NotAcceptable("There are no images here. Reports and documents are rendered one by one.")
+    boundary = retrieving.tag("rendered", _MAKER, request.get_full_path(), retrieving.digests(images))
+    media_type = f'multipart/related; type="{asked.wishes.media_type}"; boundary={boundary}'
+    headers = {"Content-Type": media_type, "Cache-Control": "private, no-store", "Vary": "Accept, Authorization"}
+    if request.method == "HEAD":
+        return _warned(HttpResponse(headers=headers), asked)
+    made = rendering.stream_pictures(images, asked.wishes, who=root.who)
+    begun = chain([next(made)], made)
+    parts = map(partial(_part, root=root, media_type=asked.wishes.media_type, names_frame=True), begun)
+    return _warned(StreamingHttpResponse(_written(parts, boundary.encode()), headers=headers), asked)
+
+
+def _written(parts: Iterable[Part], boundary: bytes) -> Iterator[bytes]:
+    for part in parts:
+        octets = b"".join(piece for piece in part.pieces if isinstance(piece, bytes))
+        yield multipart.part_header(boundary, content_type=part.media_type, location=part.location) + octets
+    yield multipart.closing(boundary)
+
+
+def _presented(request: HttpRequest, root: Root, state: InstanceItem) -> HttpResponseBase:
+    """The images that a presentation state speaks of, as it wants them seen (PS3.18 Section 8.3.5.1)."""
+    choice = _choose(request, is_single=True)
+    asked = wishes.read(request, media_type=_image_type(choice), is_presented=True)
+    chosen = rendering.presented(state, _select(root, Target(state.study_instance_uid)))
+    if not chosen:
+        raise errors.NotFound("The images that this presentation state speaks of are not here.")
+    made: list[Picture | Failure] = []
+    for image, numbers in chosen if choice.is_multipart else chosen[:1]:
+        wanted = numbers or list(rendering.frame_numbers(image))
+        made += _kept(
+            rendering.pictures_of(image, wanted if choice.is_multipart else wanted[:1], asked.wishes, state=state)
+        )
+    return _respond(request, root, made, choice=choice, asked=asked, etag=_tag(request, state, choice))
+
+
+def _page(request: HttpRequest, root: Root, item: InstanceItem) -> HttpResponseBase:
+    """A report or document as a page; one that is a PDF also as such, never to be opened in the place of a page."""
+    stretch = rendering.document(item)
+    choice = negotiation.choose(request, [*_PAGES, *([_PDF] if stretch is not None else [])])
+    if choice.offer == _PDF and stretch is not None:
+        part = Part(str(_PDF), root.base_url + item.path, [stretch])
+        response = handover.respond(request, responses.single_answer(part, item=item, kind="viewed"), who=root.who)
+        response["Content-Disposition"] = 'attachment; filename="document.pdf"'
+        return response
+    charset = wishes.charset(request)
+    octets = rendering.page(item, media_type=choice.offer.essence, charset=charset)
+    media_type = f"{choice.offer.essence}; charset={charset.lower()}"
+    response = _single(request, root, item, octets, media_type=media_type, etag=_tag(request, item, choice))
+    for name, value in _LOCKED.items():
+        response[name] = value
+    return response
