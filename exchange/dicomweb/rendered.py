@@ -53,8 +53,10 @@ def instance(request: HttpRequest, root: Root, *, study: str, series: str, insta
     etag = _tag(request, item, choice)
     if unchanged := handover.not_modified(request, etag):
         return unchanged
-    numbers = rendering.frame_numbers(item)
-    if not choice.is_multipart and asked.wishes.media_type == "image/gif" and len(numbers) > 1:
+    is_animated = not choice.is_multipart and asked.wishes.media_type == "image/gif"
+    # A picture needs no count of frames: the header is read once.
+    numbers = rendering.frame_numbers(item) if choice.is_multipart or is_animated else range(1, 2)
+    if is_animated and len(numbers) > 1:
         made: list[Picture | Failure] = [Picture(item, 1, rendering.animate(item, asked.wishes))]
     else:
         made = _kept(rendering.pictures_of(item, numbers if choice.is_multipart else [1], asked.wishes))

@@ -38,6 +38,17 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescale:
+    """A straight line: the least and the greatest stored value are so after it, too, or exchanged."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, values: Array) -> Array:
+        return values * self.slope + self.intercept
+
+
+@dataclass(frozen=True, slots=True)
 class Grays:
     """Which steps lead from stored values to a display's; `window` and `voi` None spread what is there."""
 
@@ -73,7 +84,8 @@ def to_display(array: Array, grays: Grays) -> Array:
     if high - low >= _MAX_TABLE:
         return _shades(array.astype(np.float64), grays, array)
     domain = np.arange(low, high + 1)
-    table = _shades(domain.astype(np.float64), grays, np.array([low, high]))
+    extremes = np.array([low, high]) if grays.modality is None or isinstance(grays.modality, Rescale) else array
+    table = _shades(domain.astype(np.float64), grays, extremes)
     # Unsigned, so that the difference of two extremes does not run over.
     index = array.view(f"u{array.itemsize}") - np.array(low).astype(f"u{array.itemsize}") if low else array
     return np.asarray(table.take(index))
@@ -92,7 +104,7 @@ def modality_of(sources: Sequence[Dataset], *, is_signed: bool) -> Step | None:
                 return table.look_up
         slope, intercept = first_number(source, "RescaleSlope"), first_number(source, "RescaleIntercept")
         if slope is not None or intercept is not None:
-            return _rescale(1.0 if slope is None else slope, intercept or 0.0)
+            return Rescale(1.0 if slope is None else slope, intercept or 0.0)
     return None
 
 
@@ -128,7 +140,7 @@ def functional_groups(ds: Dataset, frame: int) -> list[Dataset]:
 
 
 def _shades(values: Array, grays: Grays, extremes: Array) -> Array:
-    """Apply every step; `extremes` hold the least and the greatest stored value that occur."""
+    """Apply every step; among `extremes` are those whose outcome is the least and the greatest that occur."""
     if grays.modality is not None:
         values, extremes = grays.modality(values), grays.modality(extremes)
     if grays.window is not None:
@@ -156,10 +168,6 @@ def _windowed(values: Array, window: Window) -> Array:
     if window.function == EXACT:
         return np.asarray((values - window.center) / window.width + 0.5)
     return np.asarray((values - (window.center - 0.5)) / max(window.width - 1.0, 1e-9) + 0.5)
-
-
-def _rescale(slope: float, intercept: float) -> Step:
-    return lambda values: values * slope + intercept
 
 
 def _table(item: Dataset, *, is_signed: bool) -> Table | None:
