@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from accounts import statements
 from accounts.models import AuditEvent, AuditSegment
 from accounts.principals import Principal
 
@@ -47,18 +48,8 @@ def record(
     `action` is a plain verb phrase such as `transfer.withdraw`; `agent` names the program that performed what
     the principal asked for. Detail holds ids, counts, digests and times, never patient data.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            [
-                organization_id,
-                action,
-                who.ident,
-                agent or who.on_behalf_of,
-                subject,
-                json.dumps(detail or {}),
-            ],
-        )
+    values = [organization_id, action, who.ident, agent or who.on_behalf_of, subject, json.dumps(detail or {})]
+    statements.send(_INSERT, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ or a deactivated person counts from the next request on.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
 from django.http import HttpRequest
 
-from accounts import credentials
+from accounts import credentials, statements
 from accounts.models import User
 from accounts.principals import Place, Principal, Scope
 
@@ -127,13 +127,11 @@ def _scopes_of_roles(membership: Any) -> list[Scope]:  # Any: the related model,
     return scopes
 
 
-def _fetch_key(condition: str, value: str | bytes) -> _KeyRow | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_KEY_COLUMNS + condition + _KEY_IS_LIVE, [value])
-        row = cursor.fetchone()
+def _fetch_key(condition: LiteralString, value: str | bytes) -> _KeyRow | None:
+    row = statements.one(_KEY_COLUMNS + condition + _KEY_IS_LIVE, [value])
     if row is None:
         return None
-    # Django leaves jsonb undecoded in a plain cursor.
+    # On a connection of Django's jsonb stays undecoded.
     scopes: list[Scope] = json.loads(row[3])
     if row[8] is not None:  # a person's own key can do no more than the person still may
         scopes = [scope for scope in scopes if scope in row[8]]

@@ -132,9 +132,12 @@ DATABASES["default"] |= {
     "CONN_MAX_AGE": 0 if DATABASE_POOL_SIZE else None,
     "CONN_HEALTH_CHECKS": not DATABASE_POOL_SIZE,
 }
+# Without a number the driver prepares nothing, not even what accounts/statements.py asks for; Django's own cursors
+# never prepare.
+DATABASES["default"]["OPTIONS"] = {"prepare_threshold": 5, **DATABASES["default"].get("OPTIONS", {})}
 if DATABASE_POOL_SIZE:
     _POOL = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
-    DATABASES["default"]["OPTIONS"] = {"pool": _POOL, **DATABASES["default"].get("OPTIONS", {})}
+    DATABASES["default"]["OPTIONS"] |= {"pool": _POOL}
 IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("CELERY_BROKER_URL_FILE", default=""))
 CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())

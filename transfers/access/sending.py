@@ -7,9 +7,10 @@ from uuid import UUID
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
+from accounts import statements
 from accounts.models import Department, Organization, User
 from accounts.principals import Place, Principal
-from transfers import errors, statements
+from transfers import errors
 from transfers.models import Transfer
 from transfers.rules.lifecycle import OVER, Access, State
 

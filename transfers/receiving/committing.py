@@ -12,9 +12,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from accounts import audit
+from accounts import audit, statements
 from accounts.principals import Principal
-from transfers import errors, statements, transitions
+from transfers import errors, transitions
 from transfers.formats import part10
 from transfers.receiving import quota, rows
 from transfers.receiving.outcome import Failed, Stored

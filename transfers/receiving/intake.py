@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from accounts import audit
+from accounts import audit, statements
 from accounts.principals import Principal
-from transfers import errors, statements, transitions
+from transfers import errors, transitions
 from transfers.access import Destination
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey

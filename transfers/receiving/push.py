@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from accounts import statements
 from accounts.principals import Principal
-from transfers import errors, statements, vault
+from transfers import errors, vault
 from transfers.formats import part10
 from transfers.receiving.intake import Birth
 from transfers.vault import PackWriter, Stretch

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from transfers import statements
+from accounts import statements
 from transfers.formats import frametable
 from transfers.receiving.push import Push, Staged
 
