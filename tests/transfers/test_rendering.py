@@ -152,3 +152,19 @@ def test_decoded_frames_are_the_numbers_that_pydicom_reads() -> None:
         assert difference <= (1 if item.transfer_syntax_uid in LOSSY else 0), path.name
         compared += 1
     assert compared > 20
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["MR_small_RLE.dcm", "SC_rgb_rle_2frame.dcm"])
+def test_what_follows_the_pixels_stays(name: str) -> None:
+    """Private elements and signatures may stand there."""
+    ds = pydicom.dcmread(Path(pydicom.data.__file__).parent / "test_files" / name)
+    ds.private_block(0xE029, "AFTER THE PIXELS", create=True).add_new(1, "LO", "kept")
+    out = io.BytesIO()
+    ds.save_as(out)
+    pieces = rendering.made_whole(rendering.decompressed_pieces(item_of(out.getvalue())))
+    stored = (retrieving.read_stretch(piece) for piece in pieces if isinstance(piece, retrieving.Stretch))
+    octets = b"".join(piece for piece in pieces if isinstance(piece, bytes)) + b"".join(b"".join(one) for one in stored)
+    given = pydicom.dcmread(io.BytesIO(octets))
+    assert given.private_block(0xE029, "AFTER THE PIXELS")[1].value == "kept"
+    assert given.keys() == ds.keys()

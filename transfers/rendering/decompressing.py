@@ -4,13 +4,18 @@ How many octets there will be follows from the header, so answers have a length 
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from transfers import errors, retrieving
 from transfers.formats import transcode
 from transfers.formats.transcode import DECODABLE as DECODABLE
 from transfers.rendering import opened
 from transfers.rendering.opened import Opened
-from transfers.retrieving import InstanceItem, Made, Piece, Whole
+from transfers.retrieving import InstanceItem, Made, Piece, Stretch, Whole
+
+# PS3.5 Table A.4-1.
+_ITEM, _DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0\0\0\0\0"
+_ITEM_HEAD: Final = 8
 
 
 def decompressed_pieces(item: InstanceItem) -> list[Piece]:
@@ -27,7 +32,9 @@ def decompressed_pieces(item: InstanceItem) -> list[Piece]:
     head = retrieving.with_syntax(made.front[: item.dataset_offset]) + elements
     source = _Source(made, range(1, made.image.number_of_frames + 1))
     size = transcode.native_length(made.image)
-    return [head, Made(item, 0, size, source.read), Whole(item, len(head) + size)]
+    end = _end_of_pixels(made)
+    after = [Stretch(item, end, item.size)] if end < item.size else []
+    return [head, Made(item, 0, size, source.read), *after, Whole(item, len(head) + size + item.size - end)]
 
 
 def decoded_frames(item: InstanceItem, numbers: Sequence[int]) -> list[list[Piece]]:
@@ -53,6 +60,19 @@ def _open(item: InstanceItem) -> Opened:
     if item.transfer_syntax_uid not in DECODABLE or made.known is None or made.count < made.image.number_of_frames:
         raise errors.NotAcceptable(opened.UNDECODABLE)
     return made
+
+
+def _end_of_pixels(made: Opened) -> int:
+    """Where the elements after Pixel Data begin: behind the last fragment and the delimiter of the sequence."""
+    assert made.known is not None
+    at = max(offset + length for offset, length in made.known.fragments(made.count - 1))
+    while True:
+        head = b"".join(retrieving.read(made.item, start=at, stop=min(at + _ITEM_HEAD, made.item.size), key=made.key))
+        if head == _DELIMITER:
+            return at + _ITEM_HEAD
+        if len(head) < _ITEM_HEAD or not head.startswith(_ITEM):
+            raise errors.NotAcceptable(opened.UNDECODABLE)
+        at += _ITEM_HEAD + int.from_bytes(head[4:], "little")
 
 
 class _Source:
