@@ -38,6 +38,8 @@ _ALIASES: Final = {
     "image/x-dicom-rle": "image/dicom-rle",
     "video/mpeg2": "video/mpeg",
 }
+# Frames are compressed anew, without loss, into these.
+_ANEW: Final = {MEDIA_TYPES[syntax]: syntax for syntax in sorted(rendering.ENCODABLE)}
 OCTETS: Final = "application/octet-stream"
 DICOM: Final = "application/dicom"
 JSON: Final = (MediaType("application", "dicom+json"), MediaType("application", "json"))
@@ -85,7 +87,8 @@ def choose_syntax(choice: Choice, stored: str) -> str:
     """The transfer syntax in which an instance is given (PS3.18 Section 8.7.3.5).
 
     `transfer-syntax=*` and the stored syntax give the stored bytes; no transfer syntax asks for Explicit VR
-    Little Endian, into which what can be decoded is converted. Raises NotAcceptable.
+    Little Endian, into which what can be decoded is converted; a lossless syntax that is named is compressed into
+    where that is possible. Raises NotAcceptable.
     """
     if {"*", stored}.intersection(choice.syntaxes):
         return stored
@@ -94,6 +97,8 @@ def choose_syntax(choice: Choice, stored: str) -> str:
         return EXPLICIT_LITTLE
     if None in choice.syntaxes and (stored == EXPLICIT_LITTLE or stored in LOSSY):
         return stored
+    if (is_able or stored in NATIVE) and (named := _encodable(choice.syntaxes)):
+        return named
     raise errors.NotAcceptable(
         f"An instance is stored in transfer syntax {stored} and cannot be given in another one. {_AS_STORED}"
     )
@@ -104,6 +109,8 @@ def choose_frames(request: HttpRequest, stored: str, *, is_single: bool) -> Choi
     roots = list(dict.fromkeys([MEDIA_TYPES.get(stored, OCTETS), OCTETS]))
     if stored in rendering.DECODABLE and not _wants_stored(request):
         roots.reverse()
+    if stored in NATIVE or stored in rendering.DECODABLE:
+        roots = list(dict.fromkeys([*roots, *_ANEW]))
     offers = [multipart_of(root) for root in roots]
     if is_single:
         offers += [_single(root) for root in roots]
@@ -117,11 +124,13 @@ def choose_frames(request: HttpRequest, stored: str, *, is_single: bool) -> Choi
 
 
 def frame_syntax(choice: Choice, stored: str) -> str:
-    """The syntax frames are given in: Little Endian words, unless what is stored was asked for."""
-    if stored in NATIVE:
-        return BIG if stored == BIG and {"*", BIG}.intersection(choice.syntaxes) else EXPLICIT_LITTLE
-    is_stored = {"*", stored}.intersection(choice.syntaxes) or part_type(choice, stored).essence != OCTETS
-    return stored if is_stored else EXPLICIT_LITTLE
+    """The syntax frames are given in: Little Endian words, what is stored, or a lossless one that was asked for."""
+    root = part_type(choice, stored).essence
+    if root == OCTETS:
+        return stored if {"*", stored}.intersection(choice.syntaxes) else EXPLICIT_LITTLE
+    if root == MEDIA_TYPES.get(stored) and {None, "*", stored}.intersection(choice.syntaxes):
+        return stored
+    return _encodable(choice.syntaxes) or _ANEW[root]
 
 
 def part_type(choice: Choice, syntax: str) -> MediaType:
@@ -130,12 +139,18 @@ def part_type(choice: Choice, syntax: str) -> MediaType:
 
 
 def _gives_frames(stored: str, offer: MediaType, syntax: str | None) -> bool:
-    """An octet stream is uncompressed, unless its syntax, or any, was asked for by name."""
-    if syntax in ("*", stored):
+    """An octet stream is uncompressed unless its syntax, or any, was asked for by name."""
+    root = offer.params.get("type", offer.essence)
+    if root == OCTETS:
+        is_able = stored in NATIVE or stored in rendering.DECODABLE
+        return syntax in ("*", stored) or (is_able and syntax in (None, EXPLICIT_LITTLE))
+    if root == MEDIA_TYPES.get(stored) and syntax in (None, "*", stored):
         return True
-    if offer.params.get("type", offer.essence) != OCTETS:
-        return syntax is None
-    return syntax in (None, EXPLICIT_LITTLE) and (stored in NATIVE or stored in rendering.DECODABLE)
+    return root in _ANEW and syntax in (None, _ANEW[root])
+
+
+def _encodable(syntaxes: Sequence[str | None]) -> str:
+    return next((syntax for syntax in syntaxes if syntax in rendering.ENCODABLE), None) or ""
 
 
 def _wants_stored(request: HttpRequest) -> bool:

@@ -109,9 +109,11 @@ def _several(request: HttpRequest, root: Root, target: Target) -> HttpResponseBa
 
 
 def _frame_pieces(item: InstanceItem, asked: Sequence[int], syntax: str) -> list[list[Piece]]:
-    if syntax != item.transfer_syntax_uid and item.transfer_syntax_uid in rendering.DECODABLE:
+    if syntax == negotiation.EXPLICIT_LITTLE and item.transfer_syntax_uid in rendering.DECODABLE:
         decoded = rendering.decoded_frames(item, asked)
         return [rendering.made_whole(pieces) for pieces in decoded] if len(asked) == 1 else decoded
+    if syntax != item.transfer_syntax_uid and syntax in rendering.ENCODABLE:
+        return rendering.encoded_frames(item, asked, syntax)
     located = retrieving.locate_frames(item, asked)
     width = 1 if syntax == item.transfer_syntax_uid else retrieving.pixel_width(item)
     return [[replace(one, width=width, origin=one.start) for one in frame] for frame in located]
@@ -126,12 +128,12 @@ def _file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.C
     syntaxes = {item.transfer_syntax_uid for item in items}
     given = {stored: negotiation.choose_syntax(choice, stored) for stored in syntaxes}
     types = {syntax: f"application/dicom; transfer-syntax={syntax}" for syntax in {*given, *given.values()}}
-    budget = retrieving.Budget()
+    budget, room = retrieving.Budget(), rendering.Room()
     parts = []
     for item in items:
         syntax = given[item.transfer_syntax_uid]
         try:
-            pieces = _file_pieces(item, syntax, budget, is_single=len(items) == 1)
+            pieces = _file_pieces(item, syntax, budget, room, is_single=len(items) == 1)
         except errors.NotAcceptable:
             if item.transfer_syntax_uid not in negotiation.LOSSY or None not in choice.syntaxes:
                 raise
@@ -141,10 +143,14 @@ def _file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.C
     return parts
 
 
-def _file_pieces(item: InstanceItem, syntax: str, budget: retrieving.Budget, *, is_single: bool) -> list[Piece]:
+def _file_pieces(
+    item: InstanceItem, syntax: str, budget: retrieving.Budget, room: rendering.Room, *, is_single: bool
+) -> list[Piece]:
     """A file by itself is made whole before its answer begins, so that what fails has a status."""
     if syntax == item.transfer_syntax_uid:
         return [Stretch(item, 0, item.size)]
+    if syntax in rendering.ENCODABLE:
+        return rendering.encoded_pieces(item, syntax, room)
     if item.transfer_syntax_uid not in rendering.DECODABLE:
         return retrieving.explicit_pieces(item, budget)
     budget.take(item.pixel_start or 0)

@@ -3,8 +3,10 @@
 Plain arithmetic over octets; the pixels themselves are decoded elsewhere, one frame after the other.
 """
 
-from collections.abc import Mapping
+import struct
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from transfers import errors
@@ -15,6 +17,8 @@ RLE: Final = "1.2.840.10008.1.2.5"
 # What is lossless stays in the colours it is stored in; of the others the codec gives red, green and blue.
 _LOSSY_OR_WAVELETS: Final = frozenset(_JPEG + end for end in ("50", "51", "90", "91", "201", "202", "203"))
 DECODABLE: Final = frozenset({RLE, *(_JPEG + end for end in ("57", "70", "80", "81")), *_LOSSY_OR_WAVELETS})
+# Lossless syntaxes into which frames are compressed anew, where they are asked for by name.
+ENCODABLE: Final = frozenset({RLE, _JPEG + "80", _JPEG + "90"})
 MAX_FRAME: Final = 256 << 20
 
 _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES = 0x00280002, 0x00280004, 0x00280006, 0x00280008
@@ -78,21 +82,39 @@ def native_elements(data: bytes, image: Image, *, transfer_syntax_uid: str) -> b
 
     Raises MalformedInstance.
     """
-    photometric = "RGB" if becomes_rgb(image, transfer_syntax_uid=transfer_syntax_uid) else image.photometric
-    changes = {_PHOTOMETRIC: photometric.replace("YBR_FULL_422", "YBR_FULL").encode()}
-    if image.samples > 1:
-        changes[_PLANAR] = b"\0\0"
     size = native_length(image)
     vr = "OW" if image.bits_allocated > 8 else "OB"
     if size > 0xFFFFFFFE:
         raise errors.MalformedInstance
-    return _rewritten(data, changes) + explicit.element_head(_PIXEL_DATA, vr, size)
+    return _by_pixel(data, image, transfer_syntax_uid) + explicit.element_head(_PIXEL_DATA, vr, size)
+
+
+def encapsulated(data: bytes, image: Image, streams: Sequence[bytes], *, transfer_syntax_uid: str) -> Iterator[bytes]:
+    """All elements up to the end of Pixel Data, each frame in one fragment, with a Basic Offset Table (Annex A.4)."""
+    yield _by_pixel(data, image, transfer_syntax_uid)
+    yield explicit.element_head(_PIXEL_DATA, "OB", explicit.UNDEFINED)
+    sizes = [8 + len(stream) + len(stream) % 2 for stream in streams]
+    starts = list(accumulate(sizes[:-1], initial=0)) if sum(sizes) <= 0xFFFFFFFF else []
+    yield struct.pack("<HHI", 0xFFFE, 0xE000, 4 * len(starts)) + struct.pack(f"<{len(starts)}I", *starts)
+    for stream in streams:
+        yield struct.pack("<HHI", 0xFFFE, 0xE000, len(stream) + len(stream) % 2)
+        yield stream + b"\0" * (len(stream) % 2)
+    yield struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 
 def native_length(image: Image) -> int:
     """Octets of all decoded frames, made even (PS3.5 Section 8.1.1)."""
     size = image.frame_size * image.number_of_frames
     return size + size % 2
+
+
+def _by_pixel(data: bytes, image: Image, transfer_syntax_uid: str) -> bytes:
+    """The elements as they are true of decoded frames."""
+    photometric = "RGB" if becomes_rgb(image, transfer_syntax_uid=transfer_syntax_uid) else image.photometric
+    changes = {_PHOTOMETRIC: photometric.replace("YBR_FULL_422", "YBR_FULL").encode()}
+    if image.samples > 1:
+        changes[_PLANAR] = b"\0\0"
+    return _rewritten(data, changes)
 
 
 def _rewritten(data: bytes, changes: Mapping[int, bytes]) -> bytes:

@@ -1,10 +1,12 @@
 """Rendering: what is stored as pictures and pages for people, and as pixels that any program reads.
 
 `opened` reads what the sandbox needs, `pictures` and `thumbnails` have it drawn, `decompressing` has it decoded,
-`texts` makes pages of what is no picture. Nothing is read but a header and the frames that are wanted.
+`encoding` compressed anew, `texts` makes pages of what is no picture. Nothing is read but a header and the frames that
+are wanted.
 """
 
 from transfers.rendering.decompressing import DECODABLE, decoded_frames, decompressed_pieces, made_whole
+from transfers.rendering.encoding import ENCODABLE, Room, encoded_frames, encoded_pieces
 from transfers.rendering.pictures import (
     MAX_MADE,
     PRESENTATION_STATES,
@@ -22,17 +24,21 @@ from transfers.rendering.thumbnails import SIDE, representative, thumbnail
 
 __all__ = [
     "DECODABLE",
+    "ENCODABLE",
     "MAX_MADE",
     "PAGES",
     "PRESENTATION_STATES",
     "SIDE",
     "Failure",
     "Picture",
+    "Room",
     "Wishes",
     "animate",
     "decoded_frames",
     "decompressed_pieces",
     "document",
+    "encoded_frames",
+    "encoded_pieces",
     "frame_numbers",
     "has_pages",
     "made_whole",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from transfers import errors, retrieving, sandbox
 from transfers.formats import deflate, filemeta, transcode
-from transfers.formats.frames import Frames
+from transfers.formats.frames import EncapsulatedFrames, Frames
 from transfers.formats.transcode import Image
 from transfers.keys.opened import TransferKey
 from transfers.retrieving import InstanceItem
@@ -28,10 +28,12 @@ class Opened:
     item: InstanceItem
     key: TransferKey
     front: bytes
+    dataset_offset: int
     pixel_offset: int
     image: Image
     known: Frames | None
     inflated: bytes = b""
+    inflated_tail: bytes = b""
 
     @property
     def syntax(self) -> str:
@@ -57,6 +59,18 @@ class Opened:
                 raise errors.NotAcceptable(TOO_LARGE)
             octets.append(self._read(one.start, one.stop, width))
         return b"".join(octets), 0
+
+    def tail(self) -> bytes:
+        """The elements behind the pixel data, few and rare, as they are stored; raises NotAcceptable."""
+        if self.inflated:
+            return self.inflated_tail
+        if isinstance(self.known, EncapsulatedFrames):  # behind the last fragment stands the delimiter
+            start = self.known.offsets[-1] + self.known.lengths[-1] + 8
+        else:
+            start = (self.item.pixel_start or 0) + (self.item.pixel_length or 0)
+        if self.item.size - start > MAX_FRONT:
+            raise errors.NotAcceptable(TOO_LARGE)
+        return self._read(start, self.item.size, 1) if start < self.item.size else b""
 
     def _by_size(self, number: int) -> tuple[bytes, int]:
         """Frames of one size, whose bits may share octets (PS3.5 Section 8.1.1)."""
@@ -91,7 +105,7 @@ def open_instance(item: InstanceItem) -> Opened:
         front = b"".join(retrieving.read(item, start=0, stop=item.pixel_start, key=key))
         data = front[item.dataset_offset : item.pixel_offset]
         image = transcode.image_of(data, transfer_syntax_uid=item.transfer_syntax_uid)
-        return Opened(item, key, front, item.pixel_offset, image, retrieving.find_frames(item))
+        return Opened(item, key, front, item.dataset_offset, item.pixel_offset, image, retrieving.find_frames(item))
     except errors.InstanceRefused:
         raise errors.NotAcceptable(UNDECODABLE) from None
 
@@ -142,5 +156,13 @@ def _opened_deflated(item: InstanceItem, key: TransferKey) -> Opened:
     meta = retrieving.with_syntax(meta)
     image = transcode.image_of(data[: pixels.at], transfer_syntax_uid=_EXPLICIT_LITTLE)
     return Opened(
-        item, key, meta + data[: pixels.start], len(meta) + pixels.at, image, None, data[pixels.start : pixels.stop]
+        item,
+        key,
+        front=meta + data[: pixels.start],
+        dataset_offset=len(meta),
+        pixel_offset=len(meta) + pixels.at,
+        image=image,
+        known=None,
+        inflated=data[pixels.start : pixels.stop],
+        inflated_tail=data[pixels.stop :],
     )

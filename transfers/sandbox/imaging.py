@@ -16,7 +16,7 @@ import pydicom.config
 from PIL import Image
 from pydicom.dataset import Dataset
 
-from transfers.formats import pixels
+from transfers.formats import encoding, pixels
 from transfers.formats.pixels import Shape
 from transfers.formats.render import drawing, geometry, grayscale, picture
 from transfers.formats.render.geometry import Viewport
@@ -52,6 +52,8 @@ def handle(header: Header, body: bytes) -> tuple[Header, bytes]:
     frames = _pieces(body, header["front"], header["frames"])
     if header["task"] == "decode":
         return _joined(_decoded(frame, shape, to_rgb=header["to_rgb"]) for frame in frames)
+    if header["task"] == "encode":
+        return _joined(_encoded(frame, shape, to_rgb=header["to_rgb"], target=header["target"]) for frame in frames)
     rest = body[header["front"] + sum(header["frames"]) :]
     state = pydicom.dcmread(io.BytesIO(rest)) if rest else None
     wishes = _wishes(header["wishes"])
@@ -85,6 +87,14 @@ def _decoded(frame: bytes, shape: Shape, *, to_rgb: bool) -> bytes | str:
     except pixels.Undecodable:
         return UNDECODABLE
     return array.astype(f"<{array.dtype.kind}{shape.bits_allocated // 8}", copy=False).tobytes()
+
+
+def _encoded(frame: bytes, shape: Shape, *, to_rgb: bool, target: str) -> bytes | str:
+    try:
+        decoded = pixels.decode(frame, shape, to_rgb=to_rgb)
+        return encoding.encode(decoded.array, shape, target=target, photometric=decoded.photometric)
+    except pixels.Undecodable:
+        return UNDECODABLE
 
 
 def _drawn(frame: bytes, ds: Dataset, shape: Shape, **how: Any) -> Image.Image | str:  # Any: passed through

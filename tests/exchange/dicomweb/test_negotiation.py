@@ -103,7 +103,8 @@ def test_frame_of_big_endian_words_is_turned_round(alice: Site, bob: Site) -> No
 @pytest.mark.parametrize(
     ("accept", "status"),
     [
-        ('multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80', 406),
+        ('multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80', 200),
+        ('multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.70', 406),
         (f"multipart/related; type=application/dicom; transfer-syntax={RLE}; q=0.2, image/png", 200),
         ("multipart/related", 200),
         ('multipart/related; type="image/png"', 406),
@@ -148,8 +149,25 @@ def test_frames_say_what_they_are(alice: Site, bob: Site, kind: str, accept: str
         ("explicit", 'multipart/related; type="image/jpeg"'),
     ],
 )
-def test_frames_are_not_compressed_anew(alice: Site, bob: Site, kind: str, accept: str) -> None:
+def test_frames_are_not_compressed_into_what_is_not_offered(alice: Site, bob: Site, kind: str, accept: str) -> None:
     assert bob.get(f"{path_of(alice, bob, kind)}/frames/1", accept=accept).status == 406
+
+
+@pytest.mark.parametrize("syntax", [RLE, "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"])
+@pytest.mark.parametrize("kind", ["explicit", "implicit", "big", "deflated", "rle", "j2k"])
+def test_lossless_syntax_that_is_named_holds_the_same_numbers(alice: Site, bob: Site, kind: str, syntax: str) -> None:
+    accept = f"application/dicom; transfer-syntax={syntax}"
+    reply = bob.get(path_of(alice, bob, kind), accept=accept)
+    given, stored = pydicom.dcmread(io.BytesIO(reply.body)), pydicom.dcmread(io.BytesIO(read(kind)))
+    assert (reply.headers["Content-Type"], given.file_meta.TransferSyntaxUID) == (accept, syntax)
+    assert (given.pixel_array == stored.pixel_array).all()
+    assert [one.tag for one in given] == [one.tag for one in stored if one.tag.element]
+
+
+def test_frames_are_compressed_anew_if_asked(alice: Site, bob: Site) -> None:
+    reply = bob.get(f"{path_of(alice, bob, 'explicit')}/frames/1", accept="image/jls")
+    assert reply.headers["Content-Type"] == "image/jls; transfer-syntax=1.2.840.10008.1.2.4.80"
+    assert reply.body[:2] == b"\xff\xd8"
 
 
 @pytest.mark.parametrize("numbers", [[1], [2], [1, 2]])
