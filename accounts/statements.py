@@ -4,42 +4,48 @@ Django's own cursor writes values into the text of a statement, so that each one
 one instance planning alone would cost more than sealing it. Errors are Django's, transactions too.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from functools import cache
+from typing import Any, Final, LiteralString
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 Values = Sequence[Any] | Mapping[str, Any]  # Any: whatever the columns hold
 Rows = list[tuple[Any, ...]]
 
+_PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\))?s")
+
 
 def run(statement: LiteralString, values: Values) -> Rows:
     """Execute a statement; returns its rows, none where it gives none."""
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, values, prepare=True)
-        return cursor.fetchall() if cursor.description else []
+    ours = _connection()
+    ours.validate_no_broken_transaction()
+    with ours.wrap_database_errors:
+        cursor = psycopg.RawCursor(ours.connection)
+        cursor.execute(*_bound(statement, values), prepare=True)
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 def batch(*statements: tuple[LiteralString, Values]) -> list[Rows]:
     """Execute statements one after the other, waiting once for all of them; returns the rows of each."""
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        cursors = [psycopg.Cursor(connection.connection) for _ in statements]
+    ours = _connection()
+    ours.validate_no_broken_transaction()
+    with ours.wrap_database_errors, ours.connection.pipeline():
+        cursors = [psycopg.RawCursor(ours.connection) for _ in statements]
         for cursor, (statement, values) in zip(cursors, statements, strict=True):
-            cursor.execute(statement, values, prepare=True)
+            cursor.execute(*_bound(statement, values), prepare=True)
         return [cursor.fetchall() for cursor in cursors]
 
 
 def send(statement: LiteralString, values: Values) -> None:
     """Execute a statement that gives no rows; within `pipelined` without waiting for it."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(statement, values, prepare=True)
+    ours = _connection()
+    with ours.wrap_database_errors:
+        psycopg.RawCursor(ours.connection).execute(*_bound(statement, values), prepare=True)
 
 
 def one(statement: LiteralString, values: Values) -> tuple[Any, ...] | None:
@@ -54,6 +60,36 @@ def pipelined() -> Iterator[None]:
 
     Errors come at the end of the block.
     """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, connection.connection.pipeline():
+    ours = _connection()
+    with ours.wrap_database_errors, ours.connection.pipeline():
         yield
+
+
+def _connection() -> DatabaseWrapper:
+    """This thread's connection, looked up once a call: Django's `connection` looks it up at each attribute."""
+    ours: DatabaseWrapper = connections[DEFAULT_DB_ALIAS]  # type: ignore[assignment]
+    ours.ensure_connection()
+    return ours
+
+
+def _bound(statement: LiteralString, values: Values) -> tuple[bytes, Sequence[Any]]:
+    """The statement as the server knows it, and its values in their order."""
+    numbered, names = _numbered(statement)
+    return numbered, values if not isinstance(values, Mapping) else [values[name] for name in names]
+
+
+@cache
+def _numbered(statement: LiteralString) -> tuple[bytes, list[str]]:
+    """`%s` and `%(name)s` as `$1`, `$2`, …, with the names in that order.
+
+    The driver would do the same, but remembers it of short statements only.
+    """
+    names: list[str] = []
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1] or f"{len(names) + 1}"
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}"
+
+    return _PLACEHOLDER.sub(number, statement).encode(), names

@@ -32,6 +32,8 @@ POSTGRES_OPTIONS = {
     "shared_buffers": "128MB",
     "wal_compression": "on",
     "synchronous_commit": "on",
+    # Only accounts/statements.py prepares, each time for single rows by an index: planning them anew gains nothing.
+    "plan_cache_mode": "force_generic_plan",
     "fsync": "on",
     "password_encryption": "scram-sha-256",
     # A failed statement would carry its literals into the log, its message and DETAIL the values of a row.

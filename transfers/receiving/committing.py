@@ -30,9 +30,9 @@ _LOCK: Final = """
            wrapped_key IS NOT NULL AND (state = 'draft' OR available_until > now())
       FROM transfers_transfer WHERE id = %s FOR UPDATE
 """
-_CLOSE: Final = """
+_CLOSE_EMPTY: Final = """
     WITH lease AS (DELETE FROM transfers_lease WHERE id = %s)
-    UPDATE transfers_pack SET is_open = false, committed_length = %s WHERE id = %s
+    UPDATE transfers_pack SET is_open = false, committed_length = 0 WHERE id = %s
 """
 _OTHERS_RUNNING: Final = """
     SELECT EXISTS (SELECT FROM transfers_lease WHERE transfer_id = %s AND kind = 'push' AND id <> %s
@@ -103,16 +103,13 @@ def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta
     uids = sorted(latest)
     target, held = _lock(push.birth.transfer_id, uids)
     found = _sort(push, [latest[uid] for uid in uids], target, held)
-    with statements.pipelined():
-        if found.news:
+    if found.news:
+        with statements.pipelined():
             rows.insert(push, found.news, replaced=found.replaced, quiet=quiet)
             _record(who, push, target, found)
-        _close_pack(push, is_empty=not found.news)
-    if found.news:
         _advance(who, push, target, added=found.added)
-    if not found.news and not target.instance_count and target.follows_id:
-        # A follow-up that turned out to add nothing: the next sweep removes it, and nobody is told of it.
-        statements.run("UPDATE transfers_transfer SET quiet_until = now() WHERE id = %s", [push.birth.transfer_id])
+    else:
+        _close_empty(push, target)
     return [_stored(one, found.elsewhere.get(one.header.sop_instance_uid, push.birth.transfer_id)) for one in staged]
 
 
@@ -184,10 +181,13 @@ def _others_running(push: Push) -> bool:
     return bool(row and row[0])
 
 
-def _close_pack(push: Push, *, is_empty: bool) -> None:
-    statements.send(_CLOSE, [push.lease_id, 0 if is_empty else push.writer.durable_length, push.pack_id])
-    if is_empty:
-        transitions.enqueue("packs.discard")
+def _close_empty(push: Push, target: _Target) -> None:
+    """End a push that brought nothing new."""
+    statements.send(_CLOSE_EMPTY, [push.lease_id, push.pack_id])
+    transitions.enqueue("packs.discard")
+    if not target.instance_count and target.follows_id:
+        # A follow-up that turned out to add nothing: the next sweep removes it, and nobody is told of it.
+        statements.run("UPDATE transfers_transfer SET quiet_until = now() WHERE id = %s", [push.birth.transfer_id])
 
 
 def _stored(one: Staged, transfer_id: UUID) -> Stored:
