@@ -58,9 +58,9 @@ install_npm() {
     export NODE_PACKAGES
     NODE_PACKAGES=$(mktemp -d)
     trap 'allow_services; rm -rf "$NODE_PACKAGES"' EXIT
-    if ! npm install --no-audit --no-fund --silent --prefix "$NODE_PACKAGES" \
-        dicomweb-client@0.11 dcmjs@0.52 xhr2@0.2 2>/dev/null; then
-        not_run+=("dicomweb-client of npm: npm install failed")
+    if ! timeout 300 npm install --no-audit --no-fund --loglevel=error --prefix "$NODE_PACKAGES" \
+        dicomweb-client@0.11 dcmjs@0.52 xhr2@0.2 >"$NODE_PACKAGES/log" 2>&1; then
+        not_run+=("dicomweb-client of npm: npm install failed or took more than 300 s $(tail -n 1 "$NODE_PACKAGES/log")")
         deselect+=(--ignore=tests/peers/test_dicomweb_client_js.py)
     fi
 }
