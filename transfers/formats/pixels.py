@@ -149,9 +149,6 @@ def _cells(frame: bytes, shape: Shape) -> Array:
         kind = np.dtype(_FLOATS[shape.pixel_tag])
     else:
         kind = np.dtype(f"<u{shape.bits_allocated // 8}")
-    if shape.transfer_syntax_uid == BIG and shape.bits_allocated == 32:
-        # Writers of Big Endian turn such cells round whole, though a word has two octets: the halves are exchanged.
-        frame = np.frombuffer(frame, "<u2", count=2 * count).reshape(-1, 2)[:, ::-1].tobytes()
     return np.frombuffer(frame, kind, count=count)
 
 

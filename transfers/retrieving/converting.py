@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from transfers import errors
-from transfers.formats import deflate, explicit, filemeta, part10
+from transfers.formats import deflate, explicit, filemeta, part10, transcode
 from transfers.retrieving.answers import Piece, Stretch, Whole, read
 from transfers.retrieving.items import InstanceItem
 
@@ -47,11 +47,20 @@ def explicit_pieces(item: InstanceItem, budget: Budget) -> list[Piece]:
 
 
 def pixel_width(item: InstanceItem) -> int:
-    """How many octets of native pixel data belong together: 2 for words in Big Endian, else 1."""
-    if item.transfer_syntax_uid != part10.EXPLICIT_BIG or item.pixel_offset is None:
+    """How many octets of native pixel data belong together: more than 1 for words in Big Endian.
+
+    Writers turn cells of 32 bits round whole, though a word of OW has two octets (PS3.5 Section 8.1.1).
+    """
+    if item.transfer_syntax_uid != part10.EXPLICIT_BIG or item.pixel_offset is None or item.pixel_offset > MAX_HELD:
         return 1
-    head = b"".join(read(item, start=item.pixel_offset, stop=item.pixel_offset + 6))
-    return 2 if head[4:6] == b"OW" else 1
+    front = b"".join(read(item, start=item.dataset_offset, stop=item.pixel_offset + 6))
+    if front[-2:] != b"OW":
+        return explicit.word_width(front[-2:].decode("latin-1"))
+    try:
+        image = transcode.image_of(front[:-6], transfer_syntax_uid=part10.EXPLICIT_BIG)
+    except errors.InstanceRefused:
+        return 2
+    return max(2, image.bits_allocated // 8)
 
 
 def _converted(item: InstanceItem, budget: Budget) -> list[bytes | Stretch]:
@@ -65,7 +74,7 @@ def _converted(item: InstanceItem, budget: Budget) -> list[bytes | Stretch]:
     if item.pixel_start is None or item.pixel_length is None:
         return [head]
     width, stop = pixel_width(item), item.pixel_start + item.pixel_length
-    vr = "OW" if implicit or width == 2 else "OB"
+    vr = "OW" if implicit or width > 1 else "OB"
     budget.take(item.size - stop)
     tail = explicit.convert(b"".join(read(item, start=stop, stop=item.size)), is_implicit=implicit)
     return [

@@ -3,6 +3,7 @@
 Safe under threads (each call borrows a child of its own) and after a fork (a forked process starts anew).
 """
 
+import fcntl
 import json
 import os
 import select
@@ -23,6 +24,7 @@ START_SECONDS: Final = 30.0
 MAX_HEADER: Final = 64 << 20
 # A parser that leaks, or was led to, does not do so for ever.
 CALLS_A_CHILD: Final = 2000
+_PIPE: Final = 1 << 20
 CHILDREN: Final = max(2, os.cpu_count() or 1)
 
 _BOOT = "import sys; sys.path[:] = sys.argv[3:]; from transfers.sandbox.child import main; main(*sys.argv[1:3])"
@@ -73,6 +75,9 @@ class Child:
         assert self._process.stdin and self._process.stdout
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         os.set_blocking(self._in, False)
+        for pipe in (self._in, self._out):
+            with suppress(OSError):  # a wish: an instance goes through in one piece, not in eight
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
         self.calls = 0
         try:
             hello = self._receive(deadline=time.monotonic() + START_SECONDS, max_reply=0)

@@ -17,6 +17,7 @@ FILES = {
     "explicit": "CT_small.dcm",
     "implicit": "MR_small_implicit.dcm",
     "big": "MR_small_bigendian.dcm",
+    "big32": "rtdose_expb_1frame.dcm",
     "deflated": "image_dfl.dcm",
     "lossy": "JPEG-lossy.dcm",
     "rle": "SC_rgb_rle_2frame.dcm",
@@ -65,7 +66,7 @@ def test_compressed_is_decoded_unless_asked_otherwise(alice: Site, bob: Site, ki
     assert int(reply.headers["Content-Length"]) == len(reply.body)
 
 
-@pytest.mark.parametrize("kind", ["implicit", "big", "deflated"])
+@pytest.mark.parametrize("kind", ["implicit", "big", "big32", "deflated"])
 def test_uncompressed_is_given_in_explicit_little_endian(alice: Site, bob: Site, kind: str) -> None:
     reply = bob.get(path_of(alice, bob, kind), accept=DEFAULT)
     ((headers, file),) = reply.parts()
