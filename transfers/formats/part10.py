@@ -102,6 +102,11 @@ class Scanner:
         return self._routed
 
     @property
+    def study_instance_uid(self) -> str:
+        """Known once `routed`, without the whole header being put together."""
+        return self._uids[2]
+
+    @property
     def header(self) -> Header:
         """What is known so far, once `routed`; complete after `finish`."""
         if self._walker is None or not self._routed:

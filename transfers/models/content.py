@@ -70,14 +70,15 @@ class Instance(models.Model):
     it was sent. `frames` packs the frame table (transfers/formats/part10.py).
     """
 
-    transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="instances")
+    # Found by the unique constraints below, like the pack: an index more is written for every instance.
+    transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="instances", db_index=False)
     study = models.ForeignKey(Study, models.CASCADE, related_name="instances")
     series = models.ForeignKey(Series, models.CASCADE, related_name="instances")
     sop_class_uid = models.CharField(max_length=64)
     sop_instance_uid = models.CharField(max_length=64)
     transfer_syntax_uid = models.CharField(max_length=64)
 
-    pack = models.ForeignKey(Pack, models.PROTECT, related_name="instances")
+    pack = models.ForeignKey(Pack, models.PROTECT, related_name="instances", db_index=False)
     ordinal = models.IntegerField()
     offset = models.BigIntegerField()
     sealed_length = models.BigIntegerField()

@@ -128,14 +128,13 @@ class Reception:
 
     def _route(self, running: _Running) -> None:
         """Choose the transfer, and seal what has been kept back until now."""
-        running.push = self._push_for(running.scanner.header)
+        running.push = self._push_for(running.scanner.study_instance_uid)
         running.push.writer.begin()
         for chunk in running.first:
             running.push.writer.write(chunk)
         running.push.beat(running.first_bytes)
 
-    def _push_for(self, header: part10.Header) -> Push:
-        study = header.study_instance_uid
+    def _push_for(self, study: str) -> Push:
         if self._study_instance_uid and study != self._study_instance_uid:
             raise errors.WrongStudy
         key = "" if self._destination.transfer_id else study
