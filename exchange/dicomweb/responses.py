@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 
 from transfers import retrieving
 from transfers.formats import multipart
-from transfers.retrieving import Answer, Item, Piece, Whole
+from transfers.retrieving import Answer, Item, Piece, Stretch, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,10 @@ class Part:
 
     @property
     def makeup(self) -> str:
-        """What decides the octets, beside the digest of the item they come from."""
+        """What decides the octets, beside the digest of the item they come from; nothing where they are all of it."""
+        first = self.pieces[0] if len(self.pieces) == 1 else None
+        if isinstance(first, Stretch) and first.is_whole and first.width == 1:
+            return ""
         return repr(
             [
                 len(piece) if isinstance(piece, bytes) else (piece.start, piece.stop, getattr(piece, "width", 0))

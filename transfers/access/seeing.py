@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from accounts import statements
 from accounts.principals import Principal
 from transfers import errors
 from transfers.models import Delivery, Transfer
@@ -54,6 +55,11 @@ _FINGERPRINT = f"""
       FROM transfers_delivery d JOIN transfers_transfer t ON t.id = d.transfer_id
     {_OPEN}
 """  # noqa: S608 - only a constant is inserted
+_IS_OPEN = """
+    SELECT t.wrapped_key IS NOT NULL AND t.reason <> 'withdrawn' AND coalesce(d.access = 'open', true)
+      FROM transfers_transfer t LEFT JOIN transfers_delivery d ON d.id = %s
+     WHERE t.id = %s
+"""
 
 
 def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
@@ -65,9 +71,7 @@ def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
     if study_instance_uid:
         condition += " AND t.id IN (SELECT transfer_id FROM transfers_study WHERE study_instance_uid = %s)"
         parameters.append(study_instance_uid)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_COLUMNS} AND {condition} ORDER BY t.available_at DESC, d.id", parameters)
-        rows = cursor.fetchall()
+    rows = statements.run(f"{_COLUMNS} AND {condition} ORDER BY t.available_at DESC, d.id", parameters)
     found: dict[UUID, Sight] = {}
     for row in rows:
         found.setdefault(row[0], _sight(row))
@@ -91,9 +95,7 @@ def sight(who: Principal, transfer_id: UUID) -> Sight:
     if sent := _as_sender(who, transfer_id):
         return sent
     condition, parameters = _recipient_sql(who)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
-        row = cursor.fetchone()
+    row = statements.one(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
     if row is not None:
         return _sight(row)
     if _over(who).filter(transfer_id=transfer_id).exists():
@@ -111,16 +113,7 @@ def ensure_still_open(seen: Sight) -> None:
 
     A lapse lets a running answer finish.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT t.wrapped_key IS NOT NULL AND t.reason <> 'withdrawn' AND coalesce(d.access = 'open', true)
-              FROM transfers_transfer t LEFT JOIN transfers_delivery d ON d.id = %s
-             WHERE t.id = %s
-            """,
-            [seen.delivery_id, seen.transfer_id],
-        )
-        row = cursor.fetchone()
+    row = statements.one(_IS_OPEN, [seen.delivery_id, seen.transfer_id])
     if row is None or not row[0]:
         raise errors.Gone
 

@@ -22,7 +22,8 @@ from transfers.retrieving.ledger import Kind, Ledger
 RECHECK_SECONDS: Final = 5.0
 RECHECK_BYTES: Final = 64 << 20
 # Smaller pieces are joined before they leave: one write a piece costs more than the copy.
-_FLUSH: Final = 1 << 18
+_FLUSH: Final = 1 << 20
+_FIRST_FLUSH: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,9 @@ def of_pieces(pieces: Sequence[Piece], *, media_type: str, etag: str, items: Seq
 
 def tag(*parts: str | bytes) -> str:
     """A digest over what decides the bytes of an answer: for its ETag, and for the boundary of a multipart."""
-    digest = hashlib.sha256()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        digest.update(len(raw).to_bytes(4, "big") + raw)
-    return digest.hexdigest()[:40]
+    octets = [part.encode() if isinstance(part, str) else part for part in parts]
+    joined = b"".join(len(part).to_bytes(4, "big") + part for part in octets)
+    return hashlib.sha256(joined).hexdigest()[:40]
 
 
 def digests(items: Iterable[Item]) -> bytes:
@@ -179,7 +178,7 @@ def _handed_over(answer: Answer, start: int, stop: int, ledger: Ledger) -> Itera
     """Yield joined chunks; an item is whole once control has come back after its last byte left."""
     watch = _Watch()
     waiting: list[bytes] = []
-    held = 0
+    held, enough = 0, _FIRST_FLUSH
     ended: list[Item] = []
     for piece in answer.pieces(start, stop):
         if not isinstance(piece, bytes):
@@ -187,10 +186,10 @@ def _handed_over(answer: Answer, start: int, stop: int, ledger: Ledger) -> Itera
         for chunk in watch.chunks(piece):
             waiting.append(chunk)
             held += len(chunk)
-            if held >= _FLUSH:
+            if held >= enough:
                 yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
                 ledger.handed(ended, held)
-                waiting, held, ended = [], 0, []
+                waiting, held, ended, enough = [], 0, [], _FLUSH
         if not isinstance(piece, bytes) and (answer.kind == "viewed" or isinstance(piece, Whole) or _is_whole(piece)):
             ended.append(piece.item)
     if waiting:

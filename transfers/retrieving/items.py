@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Protocol, TypeVar
 
-from django.db import connection
-
+from accounts import statements
 from accounts.principals import Principal
 from transfers import access, errors
 from transfers.access import Sight
@@ -151,9 +150,7 @@ def select_all(seen: Sight) -> list[InstanceItem]:
 
 def fetch(seen: Iterable[Sight], statement: str, parameters: list[Any]) -> list[InstanceItem]:  # Any: SQL parameters
     by_id = {sight.transfer_id: sight for sight in seen}
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return [_item(by_id[row[0]], row) for row in cursor.fetchall()]
+    return [_item(by_id[row[0]], row) for row in statements.run(statement, parameters)]
 
 
 def without_repeats(items: Iterable[InstanceItem]) -> list[InstanceItem]:
