@@ -19,18 +19,18 @@ from accounts.principals import Place, Principal, Scope
 # One statement a request: the key, its organisation, department and owner must all be active.
 _KEY_COLUMNS = """
     SELECT k.id, k.public_id, k.digest, k.scopes, k.bound_to, k.organization_id, k.department_id,
-           coalesce(k.last_used_at < now() - interval '1 minute', true) AS is_stale, roles.scopes
+           coalesce(k.last_used_at < now() - interval '1 minute', true) AS is_stale,
+           CASE WHEN k.owner_id IS NOT NULL THEN (
+               SELECT array_remove(ARRAY[CASE WHEN bool_or(m.may_send) THEN 'store' END,
+                                         CASE WHEN bool_or(m.may_receive) THEN 'read' END,
+                                         CASE WHEN bool_or(m.may_administer) THEN 'manage' END], NULL)
+                 FROM accounts_membership m
+                WHERE m.user_id = k.owner_id AND m.organization_id = k.organization_id
+                  AND (m.department_id IS NULL OR m.department_id = k.department_id)) END
       FROM accounts_apikey k
       JOIN accounts_organization o ON o.id = k.organization_id AND o.is_active
       LEFT JOIN accounts_department d ON d.id = k.department_id
       LEFT JOIN accounts_user u ON u.id = k.owner_id
-      LEFT JOIN LATERAL (
-          SELECT array_remove(ARRAY[CASE WHEN bool_or(m.may_send) THEN 'store' END,
-                                    CASE WHEN bool_or(m.may_receive) THEN 'read' END,
-                                    CASE WHEN bool_or(m.may_administer) THEN 'manage' END], NULL) AS scopes
-            FROM accounts_membership m
-           WHERE m.user_id = k.owner_id AND m.organization_id = k.organization_id
-             AND (m.department_id IS NULL OR m.department_id = k.department_id)) roles ON k.owner_id IS NOT NULL
 """
 _KEY_IS_LIVE = """
        AND k.revoked_at IS NULL AND k.expires_at > now()

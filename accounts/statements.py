@@ -38,7 +38,7 @@ def batch(*statements: tuple[LiteralString, Values]) -> list[Rows]:
         cursors = [psycopg.RawCursor(ours.connection) for _ in statements]
         for cursor, (statement, values) in zip(cursors, statements, strict=True):
             cursor.execute(*_bound(statement, values), prepare=True)
-        return [cursor.fetchall() for cursor in cursors]
+    return [cursor.fetchall() for cursor in cursors]  # to fetch before the pipeline ends would be to wait twice
 
 
 def send(statement: LiteralString, values: Values) -> None:
