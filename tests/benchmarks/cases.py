@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from tests.benchmarks import data
-from tests.benchmarks.data import StudySet
+from tests.benchmarks.data import Instance, StudySet
 from tests.benchmarks.measures import measured
 from tests.benchmarks.servers import Server
 
@@ -43,13 +43,22 @@ def push(server: Server, study: StudySet, *, connections: int, batch: int) -> Fi
     }
 
 
+def push_and_settle(server: Server, study: StudySet, *, connections: int, batch: int) -> Figures:
+    """Store, and let validation end untimed, so that it does not run beside the next case."""
+    figures = push(server, study, connections=connections, batch=batch)
+    make_available(server, study.study_instance_uid)
+    return figures
+
+
 def push_stream(server: Server, study: StudySet, *, times: int) -> Figures:
-    """One chunked body that holds a study several times over, made while it is sent."""
+    """One chunked body that holds the instances several times over, made while it is sent."""
+    study_instance_uid, instances = study.repeated(times)
     with measured(server.pid, memory_of=server.memory_of) as result:
         connection = server.connect()
         headers = {"Content-Type": _STOW, "Transfer-Encoding": "chunked", **server.store_headers}
-        connection.request("POST", server.store, _repeated(study, times), headers, encode_chunked=True)
-        _expect(connection.getresponse(), 200)
+        connection.request("POST", server.store, _pieces(instances), headers, encode_chunked=True)
+        _stored(server, connection.getresponse())
+    make_available(server, study_instance_uid)
     size = study.size * times
     return {"MB/s": size / MB / result.wall, "memory MiB": result.growth}
 
@@ -93,7 +102,7 @@ def pull_frame(server: Server, study: StudySet) -> Figures:
     connection, times = server.connect(), []
     for _ in range(5):
         started = time.perf_counter()
-        _read(connection, server, f"{base}/{study.instances[0].sop_instance_uid}/frames/200", accept)
+        _read(connection, server, f"{base}/{study.instances[0].sop_instance_uid}/frames/{study.frames}", accept)
         times.append((time.perf_counter() - started) * 1e3)
     return {"p50 ms": statistics.median(times)}
 
@@ -130,17 +139,14 @@ def archive(server: Server, study: StudySet) -> Figures:
     return {"MB/s": study.size / MB / (time.perf_counter() - started), "first byte ms": (first - started) * 1e3}
 
 
-def make_available(server: Server, study: StudySet) -> None:
-    """Say that this is all, and wait until the recipient may read what was pushed; untimed.
-
-    Validation then does not run beside the next case, whose processor time would be counted with it.
-    """
+def make_available(server: Server, study_instance_uid: str) -> None:
+    """Say that this is all, and wait until the recipient may read what was pushed."""
     connection = server.connect()
     if server.location:
         connection.request("POST", f"{server.location.pop()}/finalise/", headers=_empty(server))
         connection.getresponse().read()
         server.location.clear()
-    path = f"{server.root}/studies?StudyInstanceUID={study.study_instance_uid}"
+    path = f"{server.root}/studies?StudyInstanceUID={study_instance_uid}"
     for _ in range(1800):
         connection.request("GET", path, headers={"Accept": "application/dicom+json", **server.read_headers})
         response = connection.getresponse()
@@ -156,18 +162,20 @@ def _empty(server: Server) -> dict[str, str]:
 
 def _store(connection: http.client.HTTPConnection, server: Server, body: bytes) -> None:
     connection.request("POST", server.store, body, {"Content-Type": _STOW, **server.store_headers})
-    response = connection.getresponse()
+    _stored(server, connection.getresponse())
+
+
+def _stored(server: Server, response: http.client.HTTPResponse) -> None:
     location = urlsplit(response.getheader("Location") or "").path
     _expect(response, 200)
     if location:
         server.location.add(location.replace("/dicomweb/", "/api/").removesuffix("/studies"))
 
 
-def _repeated(study: StudySet, times: int) -> Iterator[bytes]:
-    for _ in range(times):
-        for body in data.bodies(study.fresh(), len(study.instances)):
-            yield body.removesuffix(b"--bench--\r\n")
-    yield b"--bench--\r\n"
+def _pieces(instances: Iterator[Instance]) -> Iterator[bytes]:
+    for one in instances:
+        yield from (data.PART, one.file, b"\r\n")
+    yield data.CLOSING
 
 
 def _read(connection: http.client.HTTPConnection, server: Server, path: str, accept: str) -> tuple[float, int]:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 CT, MR, MULTI_FRAME = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.7.3"
+PART, CLOSING = b"--bench\r\nContent-Type: application/dicom\r\n\r\n", b"--bench--\r\n"
 _UID_DIGITS = 30
 
 
@@ -26,12 +27,13 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class StudySet:
-    """One study: instances of one series, `size` in bytes."""
+    """One study: instances of one series, `size` in bytes, each of so many frames."""
 
     name: str
     study_instance_uid: str
     series_instance_uid: str
     instances: tuple[Instance, ...]
+    frames: int = 1
 
     @property
     def size(self) -> int:
@@ -40,18 +42,20 @@ class StudySet:
     def fresh(self) -> "StudySet":
         """The same study with UIDs nobody has seen."""
         study, series = _uid(), _uid()
-        renewed = []
-        for one in self.instances:
-            sop = _uid()
-            file = bytearray(one.file)
-            for old, new in (
-                (self.study_instance_uid, study),
-                (self.series_instance_uid, series),
-                (one.sop_instance_uid, sop),
-            ):
-                _patch(file, old.encode(), new.encode())
-            renewed.append(Instance(bytes(file), sop))
-        return StudySet(self.name, study, series, tuple(renewed))
+        renewed = tuple(self._renewed(one, study, series) for one in self.instances)
+        return StudySet(self.name, study, series, renewed, self.frames)
+
+    def repeated(self, times: int) -> tuple[str, Iterator[Instance]]:
+        """A new study of several times as many instances: its UID, and the instances as they are asked for."""
+        study, series = _uid(), _uid()
+        return study, (self._renewed(one, study, series) for _ in range(times) for one in self.instances)
+
+    def _renewed(self, one: Instance, study: str, series: str) -> Instance:
+        sop, file = _uid(), bytearray(one.file)
+        uids = ((self.study_instance_uid, study), (self.series_instance_uid, series), (one.sop_instance_uid, sop))
+        for old, new in uids:
+            _patch(file, old.encode(), new.encode())
+        return Instance(bytes(file), sop)
 
 
 def ct_study(count: int = 500) -> StudySet:
@@ -82,7 +86,7 @@ def _study(name: str, count: int, *, sop_class_uid: str, rows: int, columns: int
         start = noise.randrange(len(pixels) // 2) & ~1
         ds.add_new(0x7FE00010, "OW", (pixels[start:] + pixels[:start]) * (frames // min(frames, 4)))
         instances.append(Instance(_file(ds), uid))
-    return StudySet(name, study, series, tuple(instances))
+    return StudySet(name, study, series, tuple(instances), frames)
 
 
 def _header(sop_class_uid: str, uid: str, study: str, series: str, *, number: int, rows: int, columns: int) -> Dataset:
@@ -127,5 +131,4 @@ def bodies(study: StudySet, batch: int) -> Iterator[bytes]:
     """The study as STOW-RS bodies of so many instances each, under the boundary `bench`."""
     for start in range(0, len(study.instances), batch):
         parts = study.instances[start : start + batch]
-        pieces = [b"--bench\r\nContent-Type: application/dicom\r\n\r\n" + one.file + b"\r\n" for one in parts]
-        yield b"".join(pieces) + b"--bench--\r\n"
+        yield b"".join(piece for one in parts for piece in (PART, one.file, b"\r\n")) + CLOSING

@@ -2,11 +2,12 @@
 
 import io
 import os
+from pathlib import Path
 
 import pydicom
 import pytest
 
-from tests.benchmarks import data, measures, run
+from tests.benchmarks import data, measures, run, servers, table
 from tests.benchmarks.data import StudySet
 
 
@@ -40,9 +41,19 @@ def test_the_table_puts_the_ratio_first() -> None:
     results = {
         "a": {"MB/s": {"Orthanc": [100.0], "Waystation": [300.0]}, "p50 ms": {"Orthanc": [9.0], "Waystation": [3.0]}}
     }
-    assert "| a | MB/s | 3.00 | 100 | 300 |" in run.table(results)
-    assert "| a | p50 ms | 3.00 | 9 | 3 |" in run.table(results)
+    assert "| a | MB/s | 3.00 | 100 | 300 |" in table.markdown(results)
+    assert "| a | p50 ms | 3.00 | 9.00 | 3.00 |" in table.markdown(results)
 
 
 def test_the_table_goes_without_a_rival() -> None:
-    assert "| a | MB/s | - | - | 300 |" in run.table({"a": {"MB/s": {"Waystation": [300.0]}}})
+    assert "| a | MB/s | - | - | 300 |" in table.markdown({"a": {"MB/s": {"Waystation": [300.0]}}})
+
+
+def test_every_case_runs_on_our_own_tree(tmp_path: Path) -> None:
+    results = table.empty()
+    with servers.waystation(tmp_path) as ours:
+        run.run([ours], results, run.sets(small=True), rounds=1)
+    assert len(results) == len(run.pushes(run.sets(small=True))) + len(run.pulls({}))
+    figures = [values["Waystation"] for case in results.values() for values in case.values()]
+    assert figures
+    assert all(len(values) == 1 for values in figures)
