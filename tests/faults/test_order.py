@@ -57,7 +57,10 @@ def traced(tree: Tree, trace: Path) -> Iterator[None]:
 
 
 def is_traced(pid: int) -> bool:
-    return "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
+    try:
+        return "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:  # a database process that has ended, such as autovacuum's
+        return True
 
 
 def read(trace: Path) -> Iterator[Moment]:
