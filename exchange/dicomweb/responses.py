@@ -43,7 +43,7 @@ def multipart_answer(
     Its boundary comes from the digests, so that the same request gives the same bytes and a range of them fits.
     """
     names = chain.from_iterable((part.media_type, part.location, part.makeup) for part in parts)
-    etag = retrieving.tag("multipart", root, *names, retrieving.digests(items))
+    etag = retrieving.tag("multipart", root, "\n".join(names), retrieving.digests(items))
     boundary = etag.encode()
     pieces: list[Piece] = []
     for part in parts:

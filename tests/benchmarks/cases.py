@@ -185,9 +185,9 @@ def _read(connection: http.client.HTTPConnection, server: Server, path: str, acc
     buffer, size = memoryview(bytearray(1 << 20)), 0
     if response.status != 200:
         raise AssertionError(f"{server.name} answered {response.status} to a pull")
-    first = 0.0
+    size += len(response.read(1))  # by itself: to fill the buffer takes more than the first byte
+    first = time.perf_counter()
     while got := response.readinto(buffer):
-        first = first or time.perf_counter()
         size += got
     return first, size
 

@@ -249,6 +249,6 @@ def _swapped(piece: Stretch, key: TransferKey | None) -> Iterator[bytes]:
 
 
 def _length(piece: Piece) -> int:
-    if isinstance(piece, Whole):
-        return 0
-    return len(piece) if isinstance(piece, bytes) else piece.stop - piece.start
+    if isinstance(piece, bytes):
+        return len(piece)
+    return 0 if isinstance(piece, Whole) else piece.stop - piece.start
