@@ -61,11 +61,18 @@ def sets(*, small: bool) -> Sets:
 
 
 def run(contestants: Sequence[Server], results: Results, sent: Sets, *, rounds: int, only: str = "") -> None:
-    """Every case, every round; what is read has been stored before, and is the same for all rounds."""
+    """Every case, every round; what is read has been stored before, and is the same for all rounds.
+
+    What a process does only once after its start is not measured: each server is warmed up over many connections.
+    """
+    for server in contestants:
+        cases.push_and_settle(server, sent.ct.fresh(), connections=8, batch=10)
     pushing = {name: case for name, case in pushes(sent).items() if only in name}
     for number in range(rounds):
         _take_turns(contestants, results, pushing, number=number)
     stored = {server.name: (_stored(server, sent.ct), _stored(server, sent.large)) for server in contestants}
+    for server in contestants:
+        cases.pull_study(server, stored[server.name][0], connections=8)
     reading = {name: case for name, case in pulls(stored).items() if only in name}
     for number in range(rounds):
         _take_turns(contestants, results, reading, number=number)

@@ -47,7 +47,6 @@ def waystation(folder: Path) -> Iterator[Server]:
     """Our product on a free port with the demo's organisations."""
     port = _free_port()
     env = os.environ | {"EXCHANGE_DATA_DIR": str(folder / "waystation"), "EXCHANGE_PORT": str(port)}
-    env["EXCHANGE_SWEEP_SECONDS"] = "1"
     command = [sys.executable, "manage.py", "up"]
     with _running(command, cwd=ROOT, env=env, port=port, path="/healthz") as process:
         seeded = subprocess.run(
