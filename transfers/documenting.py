@@ -7,25 +7,23 @@ transfer never changes. The same bytes twice are one document.
 import codecs
 import hashlib
 import json
-import uuid
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import audit, credentials
 from accounts.principals import Principal
-from transfers import access, errors, lookups, receiving, transitions, vault
+from transfers import access, births, errors, lookups, receiving, transitions, vault
 from transfers.access import Act
-from transfers.keys import opened
 from transfers.models import Delivery, Document, Grant, Lease, Pack, Transfer
 from transfers.receiving import Birth, Push
-from transfers.rules import identity, lifecycle, reference, retention
+from transfers.rules import identity, lifecycle
 from transfers.rules.lifecycle import GATHERING, Access, Event, State
 from transfers.vault import Stretch
 
@@ -249,35 +247,18 @@ def _move_on(who: Principal, transfer: Transfer) -> None:
 @transaction.atomic
 def _follow_up(who: Principal, earlier: Transfer) -> Transfer:
     """A transfer of its own, to the same recipients, that says what it follows."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        now = cursor.fetchone()[0]
-    until = max(earlier.available_until, now)
-    purge_at = retention.purge_at(until, grace=earlier.grace)
-    transfer_id = uuid.uuid4()
-    _, wrapped = opened.new(
-        organization=str(earlier.sender_id), transfer=str(transfer_id), purge_day=retention.purge_day(purge_at)
-    )
-    transfer = Transfer.objects.create(
-        id=transfer_id,
-        reference=reference.new(),
-        sender=earlier.sender,
-        sender_department=earlier.sender_department,
-        sender_user_id=who.user_id,
-        principal=who.ident,
-        on_behalf_of=who.on_behalf_of,
+    now = births.database_now()
+    transfer, _ = births.insert(
+        who,
+        sender_id=earlier.sender_id,
+        sender_department_id=earlier.sender_department_id,
         state=State.RECEIVING,
-        state_changed_at=now,
+        until=max(earlier.available_until, now),
+        grace=earlier.grace,
         urgency=earlier.urgency,
         purpose=earlier.purpose,
         follows=earlier,
-        wrapped_key=wrapped.wrapped,
-        day_key_id=wrapped.day_key_id,
-        created_at=now,
         sent_at=now,
-        available_until=until,
-        grace=earlier.grace,
-        purge_at=purge_at,
     )
     _copy_deliveries(earlier, transfer)
     audit.record(

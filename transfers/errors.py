@@ -55,7 +55,7 @@ class NotFound(Refused):
 
 
 class Gone(Refused):
-    sentence = "This is no longer available. Ask the sender to open it again."
+    sentence = "This is no longer available. Ask its sender whether it can be opened or sent again."
 
 
 class Forbidden(Refused):

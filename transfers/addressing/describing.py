@@ -13,10 +13,10 @@ from django.db.models import Count, Q
 
 from accounts.models import AuditEvent
 from accounts.principals import Principal
-from transfers import access, lookups
+from transfers import access, births, lookups
 from transfers.access import Act
 from transfers.access.seeing import recipient_q, sender_q
-from transfers.addressing import locking, sending
+from transfers.addressing import sending
 from transfers.addressing.views import (
     Counts,
     DeliveryView,
@@ -44,7 +44,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
     access.transfer_for(who, transfer_id, Act.READ)
     transfer = Transfer.objects.select_related("sender", "sender_department").get(pk=transfer_id)
     role = role_of(who, transfer)
-    state, reason = state_now(transfer, locking.database_now())
+    state, reason = state_now(transfer, births.database_now())
     deliveries = _deliveries(who, transfer, role)
     is_open = role == "sender" or (
         state == State.AVAILABLE and any(delivery.access == Access.OPEN for delivery in deliveries)

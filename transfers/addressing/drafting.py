@@ -1,26 +1,23 @@
 """Drafts: made, given recipients, changed. Nobody is told of a draft."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts import audit
 from accounts.models import Organization
 from accounts.principals import Principal
-from transfers import access, errors, lookups
+from transfers import access, births, errors, lookups
 from transfers.access import Act, Destination, Recipient
 from transfers.addressing import granting, lifetimes, locking, rescheduling
 from transfers.addressing.granting import IssuedPin
 from transfers.addressing.lifetimes import Lifetime
-from transfers.keys import opened
-from transfers.keys.opened import TransferKey, WrappedKey
+from transfers.keys.opened import TransferKey
 from transfers.models import Transfer
-from transfers.rules import reference, retention
 from transfers.rules.lifecycle import OVER, State
 
 __all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create"]
@@ -68,7 +65,7 @@ def create(
         _ensure_room(sender)
         if follows is not None:
             access.transfer_for(who, follows, Act.SEND)
-        life = lifetimes.decide(sender, resolved, now=locking.database_now(), until=until, grace=grace)
+        life = lifetimes.decide(sender, resolved, now=births.database_now(), until=until, grace=grace)
         transfer, key = _insert(who, destination, life)
         transfer.purpose, transfer.urgency, transfer.content = purpose, urgency, content
         transfer.declared_instances, transfer.follows_id = declared_instances, follows
@@ -155,43 +152,15 @@ def _identity(recipient: Recipient) -> Recipient:
 
 
 def _insert(who: Principal, destination: Destination, life: Lifetime) -> tuple[Transfer, TransferKey]:
-    for _ in range(_COLLISIONS):
-        transfer_id = uuid.uuid4()
-        key, wrapped = opened.new(
-            organization=str(destination.sender_id),
-            transfer=str(transfer_id),
-            purge_day=retention.purge_day(life.purge_at),
-        )
-        try:
-            with transaction.atomic():
-                return Transfer.objects.create(**_columns(who, destination, life, transfer_id, wrapped)), key
-        except IntegrityError:
-            continue
-    raise errors.Busy("No free reference number was found. Try again.")
-
-
-def _columns(
-    who: Principal, destination: Destination, life: Lifetime, transfer_id: UUID, wrapped: WrappedKey
-) -> dict[str, object]:
-    now = locking.database_now()
-    return {
-        "id": transfer_id,
-        "reference": reference.new(),
-        "sender_id": destination.sender_id,
-        "sender_department_id": destination.sender_department_id,
-        "sender_user_id": who.user_id,
-        "principal": who.ident,
-        "on_behalf_of": who.on_behalf_of,
-        "state": State.DRAFT,
-        "state_changed_at": now,
-        "created_at": now,
-        "available_until": life.until,
-        "grace": life.grace,
-        "purge_at": life.purge_at,
-        "close_when_fulfilled": destination.close_when_fulfilled,
-        "wrapped_key": wrapped.wrapped,
-        "day_key_id": wrapped.day_key_id,
-    }
+    return births.insert(
+        who,
+        sender_id=destination.sender_id,
+        sender_department_id=destination.sender_department_id,
+        state=State.DRAFT,
+        until=life.until,
+        grace=life.grace,
+        close_when_fulfilled=destination.close_when_fulfilled,
+    )
 
 
 def _ensure_room(sender: Organization) -> None:

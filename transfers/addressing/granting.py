@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import credentials
-from transfers import access, keys, transitions
+from transfers import access, births, keys, transitions
 from transfers.access import Recipient
-from transfers.addressing import locking
 from transfers.keys.opened import TransferKey
 from transfers.models import Delivery, Grant, Transfer
 from transfers.rules.lifecycle import Access
@@ -61,7 +60,7 @@ def _insert(transfer: Transfer, key: TransferKey, recipient: Recipient) -> Deliv
         defaults={
             "access": recipient.access,
             "email_record": key.seal("email", hashed.hex(), recipient.email.encode()) if hashed else None,
-            "created_at": locking.database_now(),
+            "created_at": births.database_now(),
         },
     )
     return delivery if is_new else None
@@ -75,6 +74,6 @@ def _grant(delivery: Delivery, email: str) -> IssuedPin:
         factor="pin",
         pin_digest=access.digest_of_pin(delivery, pin),
         verbs=VERBS,
-        created_at=locking.database_now(),
+        created_at=births.database_now(),
     )
     return IssuedPin(delivery.pk, email, pin)

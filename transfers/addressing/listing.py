@@ -13,9 +13,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts.principals import Principal
-from transfers import access, errors
+from transfers import access, births, errors
 from transfers.access.seeing import recipient_q, sender_q
-from transfers.addressing import describing, locking
+from transfers.addressing import describing
 from transfers.addressing.views import Counts, Role
 from transfers.models import Delivery, Transfer
 from transfers.rules.lifecycle import OVER, Access, State
@@ -126,7 +126,7 @@ def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
     ids = [row.pk for row in rows]
     sent = frozenset(Transfer.objects.filter(sender_q(who), pk__in=ids).values_list("pk", flat=True))
     return _Facts(
-        now=locking.database_now(),
+        now=births.database_now(),
         sent=sent,
         recipients=Counter(Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True)),
         own=_own_deliveries(who, [transfer_id for transfer_id in ids if transfer_id not in sent]),

@@ -1,24 +1,14 @@
 """Hold one transfer's row while it is changed, on the revision the caller read."""
 
-from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import F
 
 from accounts.principals import Principal
-from transfers import access, errors
+from transfers import access, births, errors
 from transfers.access import Act
 from transfers.models import Transfer
 from transfers.rules.lifecycle import OVER, State
-
-
-def database_now() -> datetime:
-    """The clock that counts; the same for all of a transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        now: datetime = cursor.fetchone()[0]
-    return now
 
 
 def lock_for(who: Principal, transfer_id: UUID, act: Act, *, revision: int | None = None) -> Transfer:
@@ -33,7 +23,7 @@ def lock_for(who: Principal, transfer_id: UUID, act: Act, *, revision: int | Non
 def lock_open(who: Principal, transfer_id: UUID, act: Act, *, revision: int | None = None) -> Transfer:
     """As lock_for, but Gone once the transfer is over, by state or by the clock."""
     transfer = lock_for(who, transfer_id, act, revision=revision)
-    has_lapsed = transfer.state != State.DRAFT and transfer.available_until <= database_now()
+    has_lapsed = transfer.state != State.DRAFT and transfer.available_until <= births.database_now()
     if transfer.state in OVER or has_lapsed or transfer.wrapped_key is None:
         raise errors.Gone("This transfer is over and cannot be changed any more.")
     return transfer

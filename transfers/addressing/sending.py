@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts import audit
 from accounts.principals import Principal
-from transfers import errors, lookups, transitions
+from transfers import births, errors, lookups, transitions
 from transfers.access import Act
 from transfers.addressing import drafting, locking, rescheduling
 from transfers.addressing.granting import IssuedPin
@@ -39,7 +39,7 @@ def send(
     if transfer.state != State.DRAFT:
         raise errors.Conflict("This transfer was already sent.")
     _ensure_sendable(transfer)
-    now = locking.database_now()
+    now = births.database_now()
     if rescheduling.has_default_life(transfer):
         rescheduling.give_default_life(transfer, start=now)
     elif transfer.available_until <= now:

@@ -2,15 +2,12 @@
 
 from datetime import UTC, datetime
 
-from django.db import connection
+from transfers import births
 
 
 def now() -> datetime:
     """The database's time: that of the transaction where one is open."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        moment: datetime = cursor.fetchone()[0]
-    return moment
+    return births.database_now()
 
 
 def host_now() -> datetime:

@@ -1,8 +1,6 @@
 """Which transfer a study goes into: the one that is gathering it, or a new one."""
 
-import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import LiteralString
 from uuid import UUID
 
@@ -10,13 +8,11 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts import audit, statements
 from accounts.principals import Principal
-from transfers import errors, transitions
+from transfers import births, errors, transitions
 from transfers.access import Destination
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
-from transfers.models import Transfer
 from transfers.receiving import quota
-from transfers.rules import reference, retention
 from transfers.rules.lifecycle import BIRTHS, GATHERING, Access, Event
 
 
@@ -67,65 +63,42 @@ def find_or_create(who: Principal, destination: Destination, *, study_instance_u
 def create_transfer(who: Principal, destination: Destination, *, study_instance_uid: str = "") -> Birth | None:
     """A new transfer for a push, with its delivery and its Intake row; None where another was quicker."""
     quota.ensure_room_for_transfer(destination.sender_id)
-    transfer_id = uuid.uuid4()
     try:
         with transaction.atomic():
             _retire_intake(destination, study_instance_uid)
-            birth = _insert(who, destination, transfer_id, study_instance_uid)
-            _insert_intake(destination, transfer_id, study_instance_uid)
+            birth = _insert(who, destination, study_instance_uid)
+            _insert_intake(destination, birth.transfer_id, study_instance_uid)
     except IntegrityError:
         return None
     return birth
 
 
-def database_now() -> datetime:
-    """The clock that decides: the database's."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        now: datetime = cursor.fetchone()[0]
-    return now
-
-
-def _insert(who: Principal, destination: Destination, transfer_id: UUID, study_instance_uid: str) -> Birth:
+def _insert(who: Principal, destination: Destination, study_instance_uid: str) -> Birth:
     event = Event.CREATE if destination.is_draft else Event.PUSH_TO_ADDRESS
     step = BIRTHS[event]
     follows = None if destination.is_draft else _available_before(destination, study_instance_uid)
-    now = database_now()
-    until = now + destination.retention
-    purge_at = retention.purge_at(until, grace=destination.grace)
-    key, wrapped = opened.new(
-        organization=str(destination.sender_id), transfer=str(transfer_id), purge_day=retention.purge_day(purge_at)
-    )
-    Transfer.objects.create(
-        id=transfer_id,
-        reference=reference.new(),
+    now = births.database_now()
+    transfer, key = births.insert(
+        who,
         sender_id=destination.sender_id,
         sender_department_id=destination.sender_department_id,
-        sender_user_id=who.user_id,
-        principal=who.ident,
-        on_behalf_of=who.on_behalf_of,
         state=step.state,
-        state_changed_at=now,
+        until=now + destination.retention,
+        grace=destination.grace,
         follows_id=follows,
-        wrapped_key=wrapped.wrapped,
-        day_key_id=wrapped.day_key_id,
-        created_at=now,
         sent_at=None if destination.is_draft else now,
         quiet_until=now + destination.quiet_cut,
-        available_until=until,
-        grace=destination.grace,
-        purge_at=purge_at,
         close_when_fulfilled=destination.close_when_fulfilled,
     )
-    _insert_delivery(destination, transfer_id)
+    _insert_delivery(destination, transfer.pk)
     audit.record(
         who,
         f"transfer.{event.replace(' ', '-')}",
         organization_id=destination.sender_id,
-        subject=f"transfer:{transfer_id}",
+        subject=f"transfer:{transfer.pk}",
         detail={"state": step.state, "address": destination.address},
     )
-    return Birth(transfer_id=transfer_id, sender_id=destination.sender_id, key=key)
+    return Birth(transfer_id=transfer.pk, sender_id=destination.sender_id, key=key)
 
 
 def _insert_delivery(destination: Destination, transfer_id: UUID) -> None:
