@@ -6,6 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from transfers.addressing.views import DeliveryView, TransferView
+from transfers.rules import purposes
 
 
 class Answer(serializers.Serializer[Any]):
@@ -93,7 +94,9 @@ class Transfer(Answer):
     reason = serializers.CharField(help_text="Why it is held or closed.")
     revision = serializers.IntegerField(help_text="Also the ETag, for If-Match.")
     sender = Party()
-    purpose = serializers.CharField()
+    purpose = serializers.ChoiceField(
+        choices=purposes.described(), allow_blank=True, help_text="Empty where none was named."
+    )
     urgency = serializers.ChoiceField(choices=["routine", "urgent"])
     content = serializers.ChoiceField(choices=["complete", "subset", "key images"])
     message = serializers.CharField()
@@ -142,7 +145,9 @@ class Summary(Answer):
     reason = serializers.CharField()
     sender_address = serializers.CharField()
     sender_name = serializers.CharField()
-    purpose = serializers.CharField()
+    purpose = serializers.ChoiceField(
+        choices=purposes.described(), allow_blank=True, help_text="Empty where none was named."
+    )
     urgency = serializers.CharField()
     instances = serializers.IntegerField(source="instance_count")
     recipients = serializers.IntegerField(source="recipient_count")

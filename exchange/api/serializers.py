@@ -8,6 +8,9 @@ from django.core.validators import validate_email
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from transfers import errors
+from transfers.rules import purposes
+
 ADDRESS: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})?")
 # A message is a note beside the images, not a document.
 MAX_TEXT: Final = 4000
@@ -70,11 +73,26 @@ class Recipients(serializers.ListField):
         super().__init__(max_length=50, **options)
 
 
+class PurposeField(serializers.ChoiceField):
+    """Why it is sent, from a closed list, since it stays readable after the transfer is destroyed."""
+
+    def __init__(self, **options: Any) -> None:  # Any: options of the field
+        super().__init__(choices=purposes.described(), **options)
+
+    def to_internal_value(self, data: Any) -> str:  # Any: JSON
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input="")
+        try:
+            return purposes.check(data)
+        except errors.InvalidField as error:
+            raise serializers.ValidationError(error.sentence) from None
+
+
 class CreateTransfer(Strict):
     """A new draft."""
 
     recipients = Recipients(required=False, help_text="Whom it goes to; may be added until it is sent.")
-    purpose = serializers.CharField(required=False, max_length=40, help_text="Why it is sent, in a word or two.")
+    purpose = PurposeField(required=False)
     urgency = serializers.ChoiceField(choices=["routine", "urgent"], required=False)
     message = serializers.CharField(required=False, allow_blank=True, max_length=MAX_TEXT)
     until = serializers.DateTimeField(required=False, help_text="How long it can be pulled; default by policy.")
@@ -92,7 +110,7 @@ class ChangeTransfer(Strict):
     """Changes to a draft; a field left out stays as it is."""
 
     recipients = Recipients(required=False, help_text="Recipients to add.")
-    purpose = serializers.CharField(required=False, allow_blank=True, max_length=40)
+    purpose = PurposeField(required=False, allow_blank=True)
     urgency = serializers.ChoiceField(choices=["routine", "urgent"], required=False)
     message = serializers.CharField(required=False, allow_blank=True, max_length=MAX_TEXT)
     declared_instances = serializers.IntegerField(required=False, min_value=1, max_value=10_000_000)

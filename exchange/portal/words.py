@@ -21,6 +21,17 @@ REASONS: Final = {
     "fulfilled": "everybody has it",
     "idle": "unused for too long",
 }
+PURPOSES: Final = {
+    "treatment": "Treatment",
+    "emergency": "Emergency treatment",
+    "second opinion": "Second opinion",
+    "referral": "Referral",
+    "follow-up": "Follow-up of an earlier examination",
+    "patient request": "At the patient's request",
+    "research": "Research",
+    "quality": "Quality assurance",
+    "other": "Other; see the message",
+}
 ACCESS: Final = {
     "waiting": "waits for acceptance",
     "open": "open",

@@ -81,7 +81,7 @@ def ask(running: tree.Tree, path: str, *, key: str, accept: str = "*/*", values:
 
 def draft(running: tree.Tree, recipient: str) -> str:
     """A new transfer, not to be mixed with any other."""
-    values = {"recipients": [recipient], "purpose": "peers"}
+    values = {"recipients": [recipient], "purpose": "treatment"}
     answer = ask(running, "/api/transfers/", key=sender(running), values=values)
     assert answer.status == 201, answer.body
     return str(answer.json["id"])

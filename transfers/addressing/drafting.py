@@ -18,6 +18,7 @@ from transfers.addressing.granting import IssuedPin
 from transfers.addressing.lifetimes import Lifetime
 from transfers.keys.opened import TransferKey
 from transfers.models import Transfer
+from transfers.rules import purposes
 from transfers.rules.lifecycle import OVER, State
 
 __all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create"]
@@ -53,9 +54,11 @@ def create(
 ) -> Created:
     """Make a draft of the caller's organisation.
 
-    A recipient is an address of the directory or an e-mail address. Raises InvalidField for one that is not there,
-    Forbidden without the right to send, QuotaExceeded at the limit of open transfers.
+    A recipient is an address of the directory or an e-mail address, a purpose one of rules/purposes.py. Raises
+    InvalidField for one that is not there, Forbidden without the right to send, QuotaExceeded at the limit of open
+    transfers.
     """
+    purposes.check(purpose)
     destination = access.draft_destination(who)
     if who.bound_to:
         raise errors.Forbidden("This key is bound to one transfer and makes no others.")
@@ -108,6 +111,7 @@ def change_draft(
     revision: int | None = None,
 ) -> tuple[IssuedPin, ...]:
     """Change what a sender says about a transfer; None leaves a field as it is. Returns the PINs of new links."""
+    purposes.check(purpose or "")
     pins: tuple[IssuedPin, ...] = ()
     with transaction.atomic():
         if recipients:

@@ -6,6 +6,7 @@ from django.db import models
 
 from accounts.models import Department, Organization, User
 from transfers.rules.lifecycle import Reason, State
+from transfers.rules.purposes import Purpose
 
 
 class Transfer(models.Model):
@@ -28,7 +29,7 @@ class Transfer(models.Model):
     state_changed_at = models.DateTimeField()
     revision = models.IntegerField(default=1)
 
-    purpose = models.CharField(max_length=40, blank=True)
+    purpose = models.CharField(max_length=20, blank=True, choices=[(p, p) for p in Purpose])
     urgency = models.CharField(max_length=10, default="routine")
     content = models.CharField(max_length=10, default="complete")
     message_record = models.BinaryField(null=True)
@@ -87,6 +88,10 @@ class Transfer(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(state="purged") | models.Q(wrapped_key__isnull=True),
                 name="purged_has_no_key",
+            ),
+            # A plain column: no text that somebody typed may ever stand in it.
+            models.CheckConstraint(
+                condition=models.Q(purpose__in=["", *(p.value for p in Purpose)]), name="purpose_is_coded"
             ),
         ]
 

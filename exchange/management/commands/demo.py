@@ -159,7 +159,7 @@ def _push(sender: Hospital, path: str, study: Study) -> str:
 
 def _create_short(sender: Hospital, life: float) -> str:
     until = (datetime.now(UTC) + timedelta(seconds=life)).isoformat()
-    values = {"recipients": ["general-hospital"], "purpose": "demonstration", "until": until, "grace_days": 0}
+    values = {"recipients": ["general-hospital"], "purpose": "second opinion", "until": until, "grace_days": 0}
     return str(sender.post("/api/transfers/", values, expect=201).json["id"])
 
 

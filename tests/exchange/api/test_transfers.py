@@ -102,7 +102,7 @@ def test_a_body_is_bounded(cast: Cast) -> None:
 
 
 def test_a_form_is_no_json(cast: Cast) -> None:
-    response = cast.alice.client.post("/api/transfers/", {"purpose": "x"})
+    response = cast.alice.client.post("/api/transfers/", {"purpose": "other"})
     assert response.status_code == 415
 
 
@@ -231,23 +231,43 @@ def test_a_draft_is_changed(cast: Cast) -> None:
     assert body["revision"] > draft["revision"]
 
 
+@pytest.mark.parametrize("purpose", ["for Mrs Miller", "Treatment", 7, ["other"], {"name": "other"}])
+def test_a_purpose_is_one_of_a_list(cast: Cast, purpose: object) -> None:
+    draft = make_draft(cast.alice)
+    for response in (
+        post(cast.alice, "transfers/", {"purpose": purpose}),
+        patch(cast.alice, f"transfers/{draft['id']}/", {"purpose": purpose}),
+    ):
+        assert response.status_code == 400
+        assert "Miller" not in response.content.decode()
+    if isinstance(purpose, str):
+        (wrong,) = response.json()["errors"]
+        assert wrong["field"] == "purpose"
+        assert all(f"{allowed}," in wrong["detail"] for allowed in ("treatment", "second opinion", "quality"))
+
+
+def test_a_purpose_can_be_taken_back(cast: Cast) -> None:
+    draft = make_draft(cast.alice, purpose="research")
+    assert said(patch(cast.alice, f"transfers/{draft['id']}/", {"purpose": ""}))["purpose"] == ""
+
+
 def test_a_change_on_an_older_revision_is_refused(cast: Cast) -> None:
     draft = make_draft(cast.alice)
     path = f"transfers/{draft['id']}/"
-    assert patch(cast.alice, path, {"purpose": "a"}, If_Match='"1"').status_code == 200
-    assert patch(cast.alice, path, {"purpose": "b"}, If_Match='"1"').status_code == 412
-    assert said(get(cast.alice, path))["purpose"] == "a"
+    assert patch(cast.alice, path, {"purpose": "referral"}, If_Match='"1"').status_code == 200
+    assert patch(cast.alice, path, {"purpose": "research"}, If_Match='"1"').status_code == 412
+    assert said(get(cast.alice, path))["purpose"] == "referral"
 
 
 @pytest.mark.parametrize("tag", ["1", 'W/"1"', '"x"', '"1", "2"'])
 def test_a_tag_that_is_not_ours_matches_nothing(cast: Cast, tag: str) -> None:
     draft = make_draft(cast.alice)
-    assert patch(cast.alice, f"transfers/{draft['id']}/", {"purpose": "a"}, If_Match=tag).status_code == 412
+    assert patch(cast.alice, f"transfers/{draft['id']}/", {"purpose": "referral"}, If_Match=tag).status_code == 412
 
 
 def test_what_was_sent_is_not_changed(cast: Cast) -> None:
     transfer = make_available(cast)
-    assert patch(cast.alice, f"transfers/{transfer.pk}/", {"purpose": "a"}).status_code == 409
+    assert patch(cast.alice, f"transfers/{transfer.pk}/", {"purpose": "referral"}).status_code == 409
 
 
 def test_a_method_that_is_not_offered_is_a_problem(cast: Cast) -> None:
