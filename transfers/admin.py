@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from accounts.administration import ReadOnly
 from transfers import jobs
 from transfers.models import (
+    DeclaredInstance,
     Delivery,
     Destruction,
     Disclosure,
@@ -89,6 +90,12 @@ class SeriesAdmin(ReadOnly):
 @admin.register(Instance)
 class InstanceAdmin(ReadOnly):
     list_display = ("sop_instance_uid", "transfer__reference", "sop_class_uid", "size", "rejected_by", "received_at")
+    search_fields = ("=sop_instance_uid", *_OF_TRANSFER)
+
+
+@admin.register(DeclaredInstance)
+class DeclaredInstanceAdmin(ReadOnly):
+    list_display = ("sop_instance_uid", "transfer__reference")
     search_fields = ("=sop_instance_uid", *_OF_TRANSFER)
 
 

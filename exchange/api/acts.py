@@ -30,6 +30,11 @@ def _send(who: Principal, transfer_id: UUID, values: Values, revision: int | Non
     return addressing.send(who, transfer_id, recipients=values.get("recipients", ()), revision=revision)
 
 
+def _declare(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    addressing.declare(who, transfer_id, values["sop_instance_uids"], revision=revision)
+    return ()
+
+
 def _finalise(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
     addressing.finalise(who, transfer_id, revision=revision)
     return ()
@@ -83,6 +88,7 @@ def _acknowledge(who: Principal, transfer_id: UUID, values: Values, revision: in
 
 ACTS: Final[Mapping[str, Act]] = {
     "send": Act("Send a draft, with recipients added if you name some", serializers.SendTransfer, _send),
+    "declare": Act("Say which instances belong to it", serializers.DeclareInstances, _declare),
     "finalise": Act("Say that everything was pushed", serializers.Nothing, _finalise),
     "release": Act("Let a held transfer go, with a note", serializers.ReleaseTransfer, _release),
     "extend": Act("Keep it available longer", serializers.MoveEnd, _extend),

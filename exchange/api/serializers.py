@@ -15,6 +15,8 @@ ADDRESS: Final = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})?")
 # A message is a note beside the images, not a document.
 MAX_TEXT: Final = 4000
 UID: Final = r"^[0-9.]{1,64}$"
+# About what fits into a body of 256 KiB; a longer list is declared in several.
+MAX_UIDS: Final = 5000
 
 
 class Strict(serializers.Serializer[Any]):
@@ -88,6 +90,17 @@ class PurposeField(serializers.ChoiceField):
             raise serializers.ValidationError(error.sentence) from None
 
 
+class Uids(serializers.ListField):
+    """SOP Instance UIDs (PS3.5 Section 9)."""
+
+    child = serializers.RegexField(
+        r"^[0-9]+(\.[0-9]+)*$", max_length=64, error_messages={"invalid": "A UID is numbers with dots between them."}
+    )
+
+    def __init__(self, **options: Any) -> None:  # Any: options of the field
+        super().__init__(min_length=1, max_length=MAX_UIDS, **options)
+
+
 class CreateTransfer(Strict):
     """A new draft."""
 
@@ -102,6 +115,9 @@ class CreateTransfer(Strict):
     content = serializers.ChoiceField(choices=["complete", "subset", "key images"], required=False)
     declared_instances = serializers.IntegerField(
         required=False, min_value=1, max_value=10_000_000, help_text="How many instances will come in all."
+    )
+    declared_sop_instance_uids = Uids(
+        required=False, help_text="Which instances will come, instead of how many; `declare` adds to them."
     )
     follows = serializers.UUIDField(required=False, help_text="The transfer to which this one is a follow-up.")
 
@@ -118,6 +134,10 @@ class ChangeTransfer(Strict):
 
 class Nothing(Strict):
     """No field."""
+
+
+class DeclareInstances(Strict):
+    sop_instance_uids = Uids(help_text="Added to what was declared; each counts once.")
 
 
 class SendTransfer(Strict):

@@ -66,6 +66,7 @@ ACTIONS: Final = {
     "transfer.address": "Recipients added",
     "transfer.send": "Sent; more images expected",
     "transfer.send-complete": "Sent",
+    "transfer.declare": "Contents declared",
     "transfer.finalise": "Complete; checking began",
     "transfer.finalise-requested": "Said to be complete",
     "transfer.new-digest": "More images arrived",

@@ -120,6 +120,12 @@ API: Final = [
     Row("api:transfer", "GET", at("/api/transfers/{transfer_id}/"), by_either("200 404 404 200 200 200")),
     Row("api:transfer", "PATCH", at("/api/transfers/{transfer_id}/", {}), by_sender("409 404 404 410 410 410")),
     Row("api:transfer-send", "POST", act("send"), by_sender("409 404 404 410 410 410")),
+    Row(
+        "api:transfer-declare",
+        "POST",
+        act("declare", {"sop_instance_uids": ["1.2.3"]}),
+        by_sender("409 404 404 410 410 410"),
+    ),
     Row("api:transfer-finalise", "POST", act("finalise"), by_sender("409 404 404 410 410 410")),
     Row("api:transfer-release", "POST", act("release", {"note": "agreed"}), by_sender("409 404 404 410 410 410")),
     Row("api:transfer-extend", "POST", act("extend", {"until": soon()}), by_sender("200 404 404 410 410 410")),
@@ -282,6 +288,12 @@ DICOMWEB: Final = [
             f"dicomweb:to:{name}", "POST", push(f"/dicomweb/to/general-hospital{path}"), pushing("415", elsewhere="415")
         )
         for name, path in {"store-to": "/studies", "store-study-to": _STUDY}.items()
+    ),
+    Row(
+        "wado",
+        "GET",
+        at("/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}"),
+        in_the_union("200 404 404 410 410 404"),
     ),
     Row("dicomweb:nowhere", "GET", at("/dicomweb/patients"), in_the_union("404")),
 ]

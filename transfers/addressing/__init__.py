@@ -1,11 +1,13 @@
 """Addressing: a draft is made, gets its recipients, and is sent; afterwards each side answers for itself.
 
 `drafting` makes and changes drafts, `sending` moves them on, `answering` is what recipients do and what a sender
-does to one of them, `lifetimes` decides how long. `describing` and `listing` say what a caller may know of a
+does to one of them, `lifetimes` decides how long, `declaring` takes what
+belongs to it. `describing` and `listing` say what a caller may know of a
 transfer, as the frozen answers of `views`. `repeating` makes a repeated request harmless.
 """
 
 from transfers.addressing.answering import accept, acknowledge, decline, revoke
+from transfers.addressing.declaring import declare
 from transfers.addressing.describing import describe
 from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create
 from transfers.addressing.listing import Page, Summary, list_transfers
@@ -25,6 +27,7 @@ __all__ = [
     "add_recipients",
     "change_draft",
     "create",
+    "declare",
     "decline",
     "describe",
     "finalise",

@@ -11,9 +11,9 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import Organization
 from accounts.principals import Principal
-from transfers import access, births, errors, lookups
+from transfers import access, births, declarations, errors, lookups
 from transfers.access import Act, Destination, Recipient
-from transfers.addressing import granting, lifetimes, locking, rescheduling
+from transfers.addressing import declaring, granting, lifetimes, locking, rescheduling
 from transfers.addressing.granting import IssuedPin
 from transfers.addressing.lifetimes import Lifetime
 from transfers.keys.opened import TransferKey
@@ -50,6 +50,7 @@ def create(
     grace: timedelta | None = None,
     content: Content = "complete",
     declared_instances: int | None = None,
+    declared_sop_instance_uids: Sequence[str] = (),
     follows: UUID | None = None,
 ) -> Created:
     """Make a draft of the caller's organisation.
@@ -59,6 +60,8 @@ def create(
     transfers.
     """
     purposes.check(purpose)
+    if declared_sop_instance_uids and declared_instances is not None:
+        raise errors.InvalidField("declared_sop_instance_uids", "Declare a number or a list: a list has its number.")
     destination = access.draft_destination(who)
     if who.bound_to:
         raise errors.Forbidden("This key is bound to one transfer and makes no others.")
@@ -76,6 +79,8 @@ def create(
         transfer.save(
             update_fields=["purpose", "urgency", "content", "declared_instances", "follows", "message_record"]
         )
+        if declared_sop_instance_uids:
+            declaring.add(transfer, declared_sop_instance_uids)
         pins = granting.add_deliveries(transfer, key, resolved)
         _audit(who, transfer, "transfer.create", recipients=len(resolved), until=life.until.isoformat())
     return Created(transfer.pk, transfer.reference, pins)
@@ -117,6 +122,8 @@ def change_draft(
         if recipients:
             pins, revision = add_recipients(who, transfer_id, recipients, revision=revision), None
         transfer = _lock_draft(who, transfer_id, revision=revision)
+        if declared_instances is not None and declarations.exists(transfer_id):
+            raise errors.InvalidField("declared_instances", "A list was declared: it says how many will come.")
         changes: dict[str, str | int | bytes | None] = {
             "purpose": purpose,
             "urgency": urgency,

@@ -11,7 +11,7 @@ from django.db.models.functions import Greatest, Now
 
 from accounts import audit
 from accounts.principals import Principal
-from transfers import births, errors, lookups, transitions
+from transfers import births, declarations, errors, lookups, transitions
 from transfers.access import Act
 from transfers.addressing import drafting, locking, rescheduling
 from transfers.addressing.granting import IssuedPin
@@ -27,7 +27,7 @@ LEASE_ALIVE: Final = timedelta(seconds=120)
 def send(
     who: Principal, transfer_id: UUID, *, recipients: Sequence[str] = (), revision: int | None = None
 ) -> tuple[IssuedPin, ...]:
-    """Hand a draft over: to validation, or to receiving while pushes run or the declared count is not reached.
+    """Hand a draft over: to validation, or to receiving while pushes run or what was declared is not reached.
 
     The end of its life is counted from now, unless the sender named one. Returns the PINs of recipients added
     by this act. Raises Conflict where it has no recipient or nothing to send.
@@ -44,7 +44,7 @@ def send(
         rescheduling.give_default_life(transfer, start=now)
     elif transfer.available_until <= now:
         raise errors.Conflict("The time until which it should be available has passed. Create a new transfer.")
-    is_complete = not (_has_open_push(transfer) or _lacks_declared(transfer))
+    is_complete = not (has_open_push(transfer) or _lacks_declared(transfer))
     transitions.apply(transfer_id, Event.SEND_COMPLETE if is_complete else Event.SEND, who=who)
     if is_complete:
         Transfer.objects.filter(pk=transfer_id).update(finalised_by="explicit", finalise_requested=True)
@@ -62,7 +62,7 @@ def finalise(who: Principal, transfer_id: UUID, *, revision: int | None = None) 
     if not transfer.instance_count and not transfer.documents.exists():
         raise errors.Conflict("Nothing was pushed yet. Push an instance or attach a document first.")
     Transfer.objects.filter(pk=transfer_id).update(finalise_requested=True)
-    if _has_open_push(transfer):
+    if has_open_push(transfer):
         locking.bump(transfer)
         _audit(who, transfer, "transfer.finalise-requested")
         return False
@@ -99,6 +99,20 @@ def release(who: Principal, transfer_id: UUID, *, note: str, revision: int | Non
     transitions.apply(transfer_id, Event.RELEASE, who=who, detail={"findings": [f.code for f in stops]})
 
 
+def has_open_push(transfer: Transfer) -> bool:
+    return transfer.leases.filter(kind="push", heartbeat_at__gt=Now() - LEASE_ALIVE).exists()
+
+
+def reached_by(transfer: Transfer) -> str:
+    """How it is known that everything declared is here; "" where it is not."""
+    return declarations.reached_by(
+        transfer.pk,
+        declared=transfer.declared_instances,
+        present=transfer.instance_count,
+        is_follow_up=transfer.follows_id is not None,
+    )
+
+
 def record_row(finding: Finding) -> str:
     """What a finding's sealed records are bound to."""
     return f"{finding.code}:{finding.instance.sop_instance_uid if finding.instance else ''}"
@@ -111,12 +125,8 @@ def _ensure_sendable(transfer: Transfer) -> None:
         raise errors.Conflict("It holds nothing yet. Push instances, attach a document or declare how many will come.")
 
 
-def _has_open_push(transfer: Transfer) -> bool:
-    return transfer.leases.filter(kind="push", heartbeat_at__gt=Now() - LEASE_ALIVE).exists()
-
-
 def _lacks_declared(transfer: Transfer) -> bool:
-    return transfer.declared_instances is not None and transfer.instance_count < transfer.declared_instances
+    return transfer.declared_instances is not None and not reached_by(transfer)
 
 
 def _await_quiet(transfer: Transfer) -> None:

@@ -18,6 +18,7 @@ _EMPTY = (
     "DELETE FROM transfers_finding WHERE transfer_id = %s",
     "DELETE FROM transfers_document WHERE transfer_id = %s",
     "DELETE FROM transfers_instance WHERE transfer_id = %s",
+    "DELETE FROM transfers_declaredinstance WHERE transfer_id = %s",
     "DELETE FROM transfers_series WHERE study_id IN (SELECT id FROM transfers_study WHERE transfer_id = %s)",
     "DELETE FROM transfers_study WHERE transfer_id = %s",
     "DELETE FROM transfers_intake WHERE transfer_id = %s",

@@ -1,13 +1,14 @@
 """The matter: transfers, what they hold, whom they reach, and what remains of them."""
 
 from transfers.models.afterlife import Destruction, Disclosure, Tombstone
-from transfers.models.content import Document, Instance, Pack, Series, Study
+from transfers.models.content import DeclaredInstance, Document, Instance, Pack, Series, Study
 from transfers.models.delivery import Delivery, Grant, PullRecord
 from transfers.models.finding import Finding
 from transfers.models.job import Job, Notification, Switch
 from transfers.models.transfer import IdempotencyKey, Intake, Lease, Transfer
 
 __all__ = [
+    "DeclaredInstance",
     "Delivery",
     "Destruction",
     "Disclosure",

@@ -114,6 +114,16 @@ class Instance(models.Model):
         ]
 
 
+class DeclaredInstance(models.Model):
+    """One line of a commitment list: its sender said that this instance belongs to the transfer."""
+
+    transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="declared", db_index=False)
+    sop_instance_uid = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["transfer", "sop_instance_uid"], name="declared_unique")]
+
+
 class Document(models.Model):
     """A report or another document that travels with a study or alone."""
 

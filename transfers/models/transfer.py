@@ -33,6 +33,7 @@ class Transfer(models.Model):
     urgency = models.CharField(max_length=10, default="routine")
     content = models.CharField(max_length=10, default="complete")
     message_record = models.BinaryField(null=True)
+    # How many will come in all; where DeclaredInstance rows name them, how many these are.
     declared_instances = models.IntegerField(null=True)
     finalise_requested = models.BooleanField(default=False)
     # How the end of pushing was known: explicit, declared, commitment or quiet.

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import audit, statements
 from accounts.principals import Principal
-from transfers import errors, transitions
+from transfers import declarations, errors, transitions
 from transfers.formats import part10
 from transfers.receiving import quota, rows
 from transfers.receiving.outcome import Failed, Stored
@@ -164,9 +164,18 @@ def _advance(who: Principal, push: Push, target: _Target, *, added: int) -> None
     if target.state == State.DRAFT:
         transitions.enqueue("transfer.check", str(transfer_id), delay=_CHECK_DELAY)
         return
-    is_complete = target.declared is not None and target.instance_count + added >= target.declared
-    if (is_complete or target.finalise_requested) and not _others_running(push):
-        _finalise(who, transfer_id, "explicit" if target.finalise_requested else "declared")
+    how = "explicit" if target.finalise_requested else _reached_by(transfer_id, target, added)
+    if how and not _others_running(push):
+        _finalise(who, transfer_id, how)
+
+
+def _reached_by(transfer_id: UUID, target: _Target, added: int) -> str:
+    return declarations.reached_by(
+        transfer_id,
+        declared=target.declared,
+        present=target.instance_count + added,
+        is_follow_up=target.follows_id is not None,
+    )
 
 
 def _finalise(who: Principal, transfer_id: UUID, how: str) -> None:

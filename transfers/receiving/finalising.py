@@ -91,6 +91,6 @@ def _remove(transfer_id: UUID) -> None:
         cursor.execute("SELECT name FROM transfers_pack WHERE transfer_id = %s", [transfer_id])
         for (name,) in cursor.fetchall():
             vault.delete(name)
-        for table in ("pack", "intake", "lease", "delivery"):
+        for table in ("pack", "intake", "lease", "delivery", "declaredinstance"):
             cursor.execute(f"DELETE FROM transfers_{table} WHERE transfer_id = %s", [transfer_id])  # noqa: S608
         cursor.execute("DELETE FROM transfers_transfer WHERE id = %s", [transfer_id])

@@ -71,10 +71,16 @@ class SeriesFacts:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What a transfer should hold: `absent` are listed in a manifest and not here."""
+    """What a transfer should hold: `absent` are listed in a manifest and not here.
+
+    `committed` are the instances of the sender's own list, `uncommitted` what is here and not in it.
+    """
 
     present: int
     declared: int | None = None
+    committed: int = 0
+    committed_absent: int = 0
+    uncommitted: int = 0
     finalised_by: str = ""
     listed: int = 0
     absent: int = 0
@@ -163,18 +169,27 @@ def of_patients(patients: Sequence[Patient], *, default_issuer: str) -> list[Fou
 
 
 def of_promise(promise: Promise) -> list[Found]:
-    """Incomplete only where it is proven: by a number, or by a manifest of which a part is here."""
+    """Incomplete only where it is proven: by a list, by a number, or by a manifest of which a part is here."""
     found = []
-    short = abs(promise.declared - promise.present) if promise.declared is not None else 0
+    short = _short(promise)
     is_part = promise.absent and promise.absent < promise.listed
     if short or is_part:
         missing = max(short, promise.absent if is_part else 0)
         found.append(Found("incomplete", present=promise.present, missing=missing))
     if promise.absent and not is_part:
         found.append(Found("manifest-elsewhere", missing=promise.absent))
+    if promise.uncommitted:
+        found.append(Found("undeclared", count=promise.uncommitted))
     if promise.finalised_by == "quiet" and promise.declared is None and not promise.listed:
         found.append(Found("completeness-not-proven", present=promise.present))
     return found
+
+
+def _short(promise: Promise) -> int:
+    """By how many a transfer differs from what its sender declared; a list says it better than its length does."""
+    if promise.committed:
+        return promise.committed_absent
+    return abs(promise.declared - promise.present) if promise.declared is not None else 0
 
 
 def of_series(series: Sequence[SeriesFacts]) -> list[Found]:

@@ -106,6 +106,11 @@ KINDS: Final[dict[str, Kind]] = {
             reference="IHE RAD TF-2 [RAD-66]",
         ),
         Kind(
+            "undeclared",
+            _CHECK,
+            "Objects that are not in the list which the sender declared: {count}. Check that they belong to it.",
+        ),
+        Kind(
             "lossy",
             _NOTE,
             "Images that were compressed with loss before they were sent: {count}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from transfers import lookups
+from transfers import declarations, lookups
 from transfers.keys.opened import TransferKey
 from transfers.models import Instance, Transfer
 from transfers.rules import conformance, identity, keyobjects
@@ -108,9 +108,13 @@ def _promise(transfer: Transfer, documents: list[KeyObjects]) -> Promise:
     absent = listed - here
     if absent and transfer.follows_id:
         absent -= earlier_uids(transfer)
+    committed = declarations.compare(transfer.pk)
     return Promise(
         present=len(here),
         declared=transfer.declared_instances,
+        committed=committed.listed,
+        committed_absent=committed.absent,
+        uncommitted=committed.unlisted,
         finalised_by=transfer.finalised_by,
         listed=len(listed),
         absent=len(absent),

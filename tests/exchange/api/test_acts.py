@@ -165,6 +165,26 @@ def test_sending_names_recipients_and_gives_their_pins(cast: Cast) -> None:
     assert [pin["email"] for pin in body["pins"]] == ["jane@example.org"]
 
 
+def test_what_belongs_to_it_is_declared_in_parts(cast: Cast) -> None:
+    created = said(post(cast.alice, "transfers/", {"declared_sop_instance_uids": ["1.2.1"]}))
+    body = said(act(cast.alice, created["id"], "declare", {"sop_instance_uids": ["1.2.1", "1.2.2"]}))
+    assert body["declared_instances"] == 2
+
+
+@pytest.mark.parametrize("uids", [[], "1.2.3", ["1.2.x"], ["1..2"], ["1" * 65], [1.5, None], ["1.2"] * 5001])
+def test_a_list_of_what_are_no_uids_is_refused(cast: Cast, uids: object) -> None:
+    for response in (
+        post(cast.alice, "transfers/", {"declared_sop_instance_uids": uids}),
+        act(cast.alice, make_id(cast), "declare", {"sop_instance_uids": uids}),
+    ):
+        assert response.status_code == 400
+        assert "sop_instance_uids" in said(response)["errors"][0]["field"]
+
+
+def make_id(cast: Cast) -> str:
+    return str(said(post(cast.alice, "transfers/", {}))["id"])
+
+
 def test_sending_nothing_says_what_is_missing(cast: Cast) -> None:
     created = said(post(cast.alice, "transfers/", {"recipients": ["general-hospital"]}))
     response = act(cast.alice, created["id"], "send")

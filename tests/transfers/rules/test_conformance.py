@@ -86,6 +86,9 @@ def test_two_names_under_one_id_are_to_be_checked() -> None:
         (Promise(present=3, finalised_by="quiet", declared=3), []),
         (Promise(present=4, finalised_by="quiet", listed=3), []),
         (Promise(present=3, finalised_by="explicit"), []),
+        (Promise(present=3, declared=3, committed=3), []),
+        (Promise(present=3, declared=3, committed=3, committed_absent=1, uncommitted=1), ["incomplete", "undeclared"]),
+        (Promise(present=2, declared=3, committed=3), []),  # the rest is in the transfer that it follows
     ],
 )
 def test_incomplete_is_what_is_proven(promise: Promise, expected: list[str]) -> None:
