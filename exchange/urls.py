@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from exchange import health, metrics, oauth
+from exchange.dicomweb import wado_uri
 from exchange.portal import signing_in
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics.metrics, name="metrics"),
     path("api/", include("exchange.api.urls")),
     path("dicomweb/", include("exchange.dicomweb.urls")),
+    path("wado", wado_uri.wado, name="wado"),
     path("oauth/token", oauth.token, name="oauth-token"),
     path("accounts/", include(signing_in)),
     path("admin/login/", signing_in.admin_login),

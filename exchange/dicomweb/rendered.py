@@ -45,12 +45,12 @@ def instance(request: HttpRequest, root: Root, *, study: str, series: str, insta
     """One instance: by itself the first frame, or all as an animated GIF; as parts every frame; texts as pages."""
     (item,) = _select(root, Target(study, series, instance))
     if rendering.has_pages(item):
-        return _page(request, root, item)
+        return _document(request, root, item)
     if item.sop_class_uid in rendering.PRESENTATION_STATES:
         return _presented(request, root, item)
     choice = _choose(request, is_single=True)
     asked = wishes.read(request, media_type=_image_type(choice))
-    etag = _tag(request, item, choice)
+    etag = tag(request, item, str(choice.offer))
     if unchanged := handover.not_modified(request, etag):
         return unchanged
     is_animated = not choice.is_multipart and asked.wishes.media_type == "image/gif"
@@ -59,7 +59,7 @@ def instance(request: HttpRequest, root: Root, *, study: str, series: str, insta
     if is_animated and len(numbers) > 1:
         made: list[Picture | Failure] = [Picture(item, 1, rendering.animate(item, asked.wishes))]
     else:
-        made = _kept(rendering.pictures_of(item, numbers if choice.is_multipart else [1], asked.wishes))
+        made = kept(rendering.pictures_of(item, numbers if choice.is_multipart else [1], asked.wishes))
     return _respond(request, root, made, choice=choice, asked=asked, etag=etag)
 
 
@@ -73,10 +73,10 @@ def frames(
         raise errors.BadRequest("A presentation state names its own frames: leave them out.")
     choice = _choose(request, is_single=len(wanted) == 1)
     asked = wishes.read(request, media_type=_image_type(choice))
-    etag = _tag(request, item, choice)
+    etag = tag(request, item, str(choice.offer))
     if unchanged := handover.not_modified(request, etag):
         return unchanged
-    made = _kept(rendering.pictures_of(item, wanted, asked.wishes))
+    made = kept(rendering.pictures_of(item, wanted, asked.wishes))
     return _respond(request, root, made, choice=choice, asked=asked, etag=etag, names_frames=True)
 
 
@@ -91,11 +91,11 @@ def thumbnail(
     if len(wanted) > 1:
         raise errors.BadRequest("A thumbnail shows one frame.")
     item = rendering.representative(items)
-    etag = _tag(request, item, choice)
+    etag = tag(request, item, str(choice.offer))
     if unchanged := handover.not_modified(request, etag):
         return unchanged
     octets = rendering.thumbnail(item, number=wanted[0], media_type=str(choice.offer), size=size)
-    return _single(request, root, item, octets, media_type=str(choice.offer), etag=etag)
+    return single(request, root, item, octets, media_type=str(choice.offer), etag=etag)
 
 
 def _select(root: Root, target: Target) -> list[InstanceItem]:
@@ -109,27 +109,28 @@ def _choose(request: HttpRequest, *, is_single: bool) -> negotiation.Choice:
         names = {entry.media_type.params.get("type", entry.media_type.essence).lower() for entry in ranges}
         if any(name.startswith("application/dicom") for name in names) and names.intersection(IMAGES):
             raise errors.BadRequest("DICOM and rendered media types cannot be asked for in one request.")
-    single = [MediaType("image", name.removeprefix("image/")) for name in IMAGES] if is_single else []
-    return negotiation.choose(request, [*single, *map(negotiation.multipart_of, IMAGES)])
+    alone = [MediaType("image", name.removeprefix("image/")) for name in IMAGES] if is_single else []
+    return negotiation.choose(request, [*alone, *map(negotiation.multipart_of, IMAGES)])
 
 
 def _image_type(choice: negotiation.Choice) -> str:
     return choice.offer.params.get("type", choice.offer.essence)
 
 
-def _tag(request: HttpRequest, item: InstanceItem, choice: negotiation.Choice) -> str:
-    return retrieving.tag("rendered", _MAKER, str(choice.offer), request.get_full_path(), item.sha256)
+def tag(request: HttpRequest, item: InstanceItem, media_type: str, *, more: bytes = b"") -> str:
+    """The tag of a picture or page of an item, asked for in this way; `more` is whatever else decides it."""
+    return retrieving.tag("rendered", _MAKER, media_type, request.get_full_path(), item.sha256, more)
 
 
-def _kept(made: Iterator[Picture | Failure]) -> list[Picture | Failure]:
-    """All of them, as far as they may be held at once."""
-    kept, size = [], 0
+def kept(made: Iterator[Picture | Failure]) -> list[Picture | Failure]:
+    """All of them, as far as they may be held at once; raises NotAcceptable."""
+    held, size = [], 0
     for one in made:
         size += len(one.octets) if isinstance(one, Picture) else 0
         if size > rendering.MAX_MADE:
             raise errors.NotAcceptable("These are too many pictures at once. Ask for fewer frames.")
-        kept.append(one)
-    return kept
+        held.append(one)
+    return held
 
 
 def _respond(
@@ -155,15 +156,16 @@ def _respond(
         )
     else:
         (picture,) = [one for one in made if isinstance(one, Picture)]
-        response = _single(request, root, picture.item, picture.octets, media_type=asked.wishes.media_type, etag=etag)
+        response = single(request, root, picture.item, picture.octets, media_type=asked.wishes.media_type, etag=etag)
     if failed and response.status_code == 200:
         response.status_code = 206
-    return _warned(response, asked)
+    return warned(response, asked)
 
 
-def _single(
+def single(
     request: HttpRequest, root: Root, item: InstanceItem, octets: bytes, *, media_type: str, etag: str
 ) -> HttpResponseBase:
+    """One picture or page by itself, counted as viewed."""
     pieces: list[Piece] = [octets, Whole(item, len(octets))]
     answer = retrieving.of_pieces(pieces, media_type=media_type, etag=etag, items=[item], kind="viewed")
     return handover.respond(request, answer, who=root.who)
@@ -177,7 +179,8 @@ def _part(one: Picture | Failure, root: Root, *, media_type: str, names_frame: b
     return Part("application/problem+json", location, [json.dumps(body).encode()])
 
 
-def _warned(response: HttpResponseBase, asked: Asked) -> HttpResponseBase:
+def warned(response: HttpResponseBase, asked: Asked) -> HttpResponseBase:
+    """The same answer, which says what of the wishes is not offered."""
     if asked.warning:
         response["Warning"] = f"299 {settings.PUBLIC_URL}/dicomweb: {asked.warning}"
     return response
@@ -195,11 +198,11 @@ def _many(request: HttpRequest, root: Root, target: Target) -> HttpResponseBase:
     media_type = f'multipart/related; type="{asked.wishes.media_type}"; boundary={boundary}'
     headers = {"Content-Type": media_type, "Cache-Control": "private, no-store", "Vary": "Accept, Authorization"}
     if request.method == "HEAD":
-        return _warned(HttpResponse(headers=headers), asked)
+        return warned(HttpResponse(headers=headers), asked)
     made = rendering.stream_pictures(images, asked.wishes, who=root.who)
     begun = chain([next(made)], made)
     parts = map(partial(_part, root=root, media_type=asked.wishes.media_type, names_frame=True), begun)
-    return _warned(StreamingHttpResponse(_written(parts, boundary.encode()), headers=headers), asked)
+    return warned(StreamingHttpResponse(_written(parts, boundary.encode()), headers=headers), asked)
 
 
 def _written(parts: Iterable[Part], boundary: bytes) -> Iterator[bytes]:
@@ -219,25 +222,33 @@ def _presented(request: HttpRequest, root: Root, state: InstanceItem) -> HttpRes
     made: list[Picture | Failure] = []
     for image, numbers in chosen if choice.is_multipart else chosen[:1]:
         wanted = numbers or list(rendering.frame_numbers(image))
-        made += _kept(
+        made += kept(
             rendering.pictures_of(image, wanted if choice.is_multipart else wanted[:1], asked.wishes, state=state)
         )
-    return _respond(request, root, made, choice=choice, asked=asked, etag=_tag(request, state, choice))
+    return _respond(request, root, made, choice=choice, asked=asked, etag=tag(request, state, str(choice.offer)))
 
 
-def _page(request: HttpRequest, root: Root, item: InstanceItem) -> HttpResponseBase:
-    """A report or document as a page; one that is a PDF also as such, never to be opened in the place of a page."""
-    stretch = rendering.document(item)
-    choice = negotiation.choose(request, [*_PAGES, *([_PDF] if stretch is not None else [])])
-    if choice.offer == _PDF and stretch is not None:
-        part = Part(str(_PDF), root.base_url + item.path, [stretch])
+def _document(request: HttpRequest, root: Root, item: InstanceItem) -> HttpResponseBase:
+    choice = negotiation.choose(request, page_types(item))
+    return page(request, root, item, media_type=choice.offer.essence)
+
+
+def page_types(item: InstanceItem) -> list[MediaType]:
+    """A report or document as a page; one that is a PDF also as such."""
+    return [*_PAGES, *([_PDF] if rendering.document(item) is not None else [])]
+
+
+def page(request: HttpRequest, root: Root, item: InstanceItem, *, media_type: str) -> HttpResponseBase:
+    """A report or document in one of its types; a PDF is never to be opened in the place of a page."""
+    if media_type == rendering.PDF and (stretch := rendering.document(item)) is not None:
+        part = Part(media_type, root.base_url + item.path, [stretch])
         response = handover.respond(request, responses.single_answer(part, item=item, kind="viewed"), who=root.who)
         response["Content-Disposition"] = 'attachment; filename="document.pdf"'
         return response
     charset = wishes.charset(request)
-    octets = rendering.page(item, media_type=choice.offer.essence, charset=charset)
-    media_type = f"{choice.offer.essence}; charset={charset.lower()}"
-    response = _single(request, root, item, octets, media_type=media_type, etag=_tag(request, item, choice))
+    octets = rendering.page(item, media_type=media_type, charset=charset)
+    written = f"{media_type}; charset={charset.lower()}"
+    response = single(request, root, item, octets, media_type=written, etag=tag(request, item, media_type))
     for name, value in _LOCKED.items():
         response[name] = value
     return response

@@ -33,7 +33,7 @@ def instance(request: HttpRequest, root: Root, *, study: str, series: str, insta
     items = _select(root, Target(study, series, instance))
     offers = [negotiation.multipart_of(negotiation.DICOM), MediaType("application", "dicom")]
     choice = negotiation.choose(request, offers)
-    (part,) = _file_parts(items, root, choice)
+    (part,) = file_parts(items, root, choice)
     if choice.is_multipart:
         answer = responses.multipart_answer([part], root=negotiation.DICOM, items=items)
     else:
@@ -103,7 +103,7 @@ def _several(request: HttpRequest, root: Root, target: Target) -> HttpResponseBa
     choice = negotiation.choose(request, [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP])
     if not choice.is_multipart:
         return handover.respond(request, bundling.bundle(items), who=root.who)
-    parts = _file_parts(items, root, choice)
+    parts = file_parts(items, root, choice)
     answer = responses.multipart_answer(parts, root=negotiation.DICOM, items=items)
     return handover.respond(request, answer, who=root.who)
 
@@ -123,7 +123,7 @@ def _select(root: Root, target: Target) -> list[InstanceItem]:
     return retrieving.select(root.sights(target.study_instance_uid), target)
 
 
-def _file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.Choice) -> list[Part]:
+def file_parts(items: Sequence[InstanceItem], root: Root, choice: negotiation.Choice) -> list[Part]:
     """Files as they are stored, or in the syntax that was asked for."""
     syntaxes = {item.transfer_syntax_uid for item in items}
     given = {stored: negotiation.choose_syntax(choice, stored) for stored in syntaxes}

@@ -29,7 +29,7 @@ def read(request: HttpRequest, *, media_type: str, is_presented: bool = False) -
     """The wishes of a request; raises BadRequest. A presentation state brings its own window and region."""
     if is_presented and "window" in request.GET:
         raise errors.BadRequest("A presentation state has its own window: leave the parameter out.")
-    annotations, warning = _annotations(request)
+    burned, warning = annotations(request.GET.get("annotation"))
     profile = request.GET.get("iccprofile", "no")
     if profile not in _PROFILES:
         raise errors.BadRequest(f"iccprofile is one of {', '.join(_PROFILES)}.")
@@ -37,10 +37,10 @@ def read(request: HttpRequest, *, media_type: str, is_presented: bool = False) -
         warning = warning or f"The iccprofile {profile} is not supported"
     wishes = Wishes(
         media_type=media_type,
-        quality=_quality(request),
+        quality=quality(request.GET.get("quality", "90")),
         window=_window(request),
         viewport=_viewport(request, with_region=not is_presented),
-        annotations=annotations,
+        annotations=burned,
     )
     return Asked(wishes, warning)
 
@@ -60,23 +60,29 @@ def charset(request: HttpRequest) -> str:
     return next((name for name in named if name), "utf-8")
 
 
-def _annotations(request: HttpRequest) -> tuple[tuple[str, ...], str]:
-    if "annotation" not in request.GET:
+def annotations(text: str | None, *, name: str = "annotation") -> tuple[tuple[str, ...], str]:
+    """Those that are offered, and a warning of those that are not; raises BadRequest."""
+    if text is None:
         return (), ""
-    asked = request.GET["annotation"].split(",")
+    asked = text.split(",")
     known = tuple(word for word in ANNOTATIONS if word in asked)
     others = [word for word in asked if word not in ANNOTATIONS]
     if not known or not all(re.fullmatch(r"[A-Za-z0-9_-]{1,32}", word) for word in others):
-        raise errors.BadRequest(f"annotation holds one or more of {', '.join(ANNOTATIONS)}, with commas between them.")
+        raise errors.BadRequest(f"{name} holds one or more of {', '.join(ANNOTATIONS)}, with commas between them.")
     warning = f"The following annotation values are not supported: {', '.join(others)}" if others else ""
     return known, warning
 
 
-def _quality(request: HttpRequest) -> int:
-    text = request.GET.get("quality", "90")
+def quality(text: str, *, name: str = "quality") -> int:
+    """From 1 to 100; raises BadRequest."""
     if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= 100):
-        raise errors.BadRequest("quality is a whole number from 1 to 100.")
+        raise errors.BadRequest(f"{name} is a whole number from 1 to 100.")
     return int(text)
+
+
+def number(text: str) -> float | None:
+    """A decimal number, None where it is none."""
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _window(request: HttpRequest) -> tuple[float, float, str] | None:

@@ -159,6 +159,7 @@ def test_lines_within_a_request_carry_its_number(written: io.StringIO) -> None:
         "/accounts/password/reset/key/Canary-Canary/",
         "/?after=Canary",
         "/dicomweb/studies/Canary/series/Canary",
+        "/wado?requestType=WADO&studyUID=Canary&seriesUID=1.2&objectUID=Canary&frameNumber=Canary",
         "/api/directory/?q=Canary",
     ],
 )

@@ -7,6 +7,7 @@ are wanted.
 
 from transfers.rendering.decompressing import DECODABLE, decoded_frames, decompressed_pieces, made_whole
 from transfers.rendering.encoding import ENCODABLE, Room, encoded_frames, encoded_pieces
+from transfers.rendering.opened import has_pixels
 from transfers.rendering.pictures import (
     MAX_MADE,
     PRESENTATION_STATES,
@@ -19,7 +20,7 @@ from transfers.rendering.pictures import (
     presented,
     stream_pictures,
 )
-from transfers.rendering.texts import PAGES, document, has_pages, page
+from transfers.rendering.texts import PAGES, PDF, document, has_pages, page
 from transfers.rendering.thumbnails import SIDE, representative, thumbnail
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ENCODABLE",
     "MAX_MADE",
     "PAGES",
+    "PDF",
     "PRESENTATION_STATES",
     "SIDE",
     "Failure",
@@ -41,6 +43,7 @@ __all__ = [
     "encoded_pieces",
     "frame_numbers",
     "has_pages",
+    "has_pixels",
     "made_whole",
     "page",
     "pictures_of",

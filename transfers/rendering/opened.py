@@ -89,6 +89,11 @@ class Opened:
         return b"".join(retrieving.read_stretch(piece, key=self.key))
 
 
+def has_pixels(item: InstanceItem) -> bool:
+    """Whether an instance is an image, as far as its row tells: of what is deflated that is not known."""
+    return item.pixel_offset is not None or item.transfer_syntax_uid in filemeta.DEFLATED
+
+
 def open_instance(item: InstanceItem) -> Opened:
     """Read the header of an instance that has pixels.
 

@@ -25,13 +25,15 @@ class Wishes:
     """How a picture is wanted (PS3.18 Section 8.3.5).
 
     `window` is centre, width, function; `viewport` width, height, left, top and the region's width and height, None
-    where they are those of the picture.
+    where they are those of the picture. `region` is left, top, right and bottom in fractions of the picture
+    (PS3.18 Section 9.5.1.2.5), in place of the viewport's.
     """
 
     media_type: str = "image/jpeg"
     quality: int = 90
     window: tuple[float, float, str] | None = None
     viewport: tuple[float | None, ...] | None = None
+    region: tuple[float, float, float, float] | None = None
     annotations: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON
@@ -40,6 +42,7 @@ class Wishes:
             "quality": self.quality,
             "window": self.window,
             "viewport": self.viewport,
+            "region": self.region,
             "annotations": list(self.annotations),
         }
 

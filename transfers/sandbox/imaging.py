@@ -19,7 +19,7 @@ from pydicom.dataset import Dataset
 from transfers.formats import encoding, pixels
 from transfers.formats.pixels import Shape
 from transfers.formats.render import drawing, geometry, grayscale, picture
-from transfers.formats.render.geometry import Viewport
+from transfers.formats.render.geometry import Region, Viewport
 from transfers.sandbox.child import Header
 
 UNDECODABLE, OUT_OF_BOUNDS = "undecodable", "out of bounds"
@@ -126,12 +126,13 @@ def _pause(ds: Dataset) -> int:
 
 
 def _wishes(said: Header) -> picture.Wishes:
-    window, viewport = said.get("window"), said.get("viewport")
+    window, viewport, region = said.get("window"), said.get("viewport"), said.get("region")
     return picture.Wishes(
         media_type=said["media_type"],
         quality=said["quality"],
         window=grayscale.Window(*window) if window else None,
         viewport=Viewport(*viewport) if viewport else None,
+        region=Region(*region) if region else None,
         annotations=said.get("annotations", []),
     )
 

@@ -8,7 +8,7 @@ from pydicom.sequence import Sequence
 
 from transfers.formats.pixels import Decoded, Shape
 from transfers.formats.render import colour, geometry, grayscale, overlays, pages, presentation
-from transfers.formats.render.geometry import OutOfBounds, Viewport
+from transfers.formats.render.geometry import OutOfBounds, Region, Viewport
 from transfers.formats.render.grayscale import Grays, Window
 from transfers.formats.render.presentation import Subject
 
@@ -123,6 +123,13 @@ def test_viewport_keeps_proportions_and_cuts_a_region() -> None:
     where = geometry.placement((40, 20), Viewport(100, 100))
     assert where.size == (100, 50)
     assert geometry.placement((40, 20), Viewport(10, 10, 30, 0, 50, 10)).box == (30, 0, 40, 10)
+
+
+def test_region_in_fractions_holds_at_least_a_pixel() -> None:
+    assert Region(0.25, 0.0, 0.75, 0.5).box((40, 20)) == (10, 0, 30, 10)
+    assert Region(0.0, 0.999, 0.001, 1.0).box((40, 20)) == (0, 19, 1, 20)
+    where = geometry.placed_region((40, 20), Region(0.5, 0.0, 1.0, 1.0), Viewport(100, 100))
+    assert (where.box, where.size) == ((20, 0, 40, 20), (100, 100))
 
 
 @pytest.mark.parametrize("viewport", [Viewport(10, 10, 40, 0, 5, 5), Viewport(10, 10, 0, 0, 0.2, 5)])

@@ -26,6 +26,27 @@ class Viewport:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """A part of a picture in fractions of its width and height, from 0.0 to 1.0 (PS3.18 Section 9.5.1.2.5)."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """The same in whole pixels, at least one."""
+        left, top = min(round(self.left * size[0]), size[0] - 1), min(round(self.top * size[1]), size[1] - 1)
+        return left, top, max(round(self.right * size[0]), left + 1), max(round(self.bottom * size[1]), top + 1)
+
+    def fit_of_whole(self, fit: tuple[int, int] | None) -> tuple[int, int] | None:
+        """What the whole picture must fit into so that its region fits into `fit`."""
+        if fit is None:
+            return None
+        return round(fit[0] / (self.right - self.left)), round(fit[1] / (self.bottom - self.top))
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """A box of the picture, in whole pixels; then turned clockwise, then flipped, then scaled to `size`."""
 
@@ -79,6 +100,11 @@ def placement(size: tuple[int, int], viewport: Viewport | None) -> Placement:
         min(size[1], round(viewport.top + abs(height))),
     )
     return placed(box, (viewport.width, viewport.height), is_flipped=width < 0, is_upside_down=height < 0)
+
+
+def placed_region(size: tuple[int, int], region: Region, viewport: Viewport | None) -> Placement:
+    """How a region of a picture of this size is shown: within the viewport, or as it is. Raises OutOfBounds."""
+    return placed(region.box(size), (viewport.width, viewport.height) if viewport else None)
 
 
 def placed(

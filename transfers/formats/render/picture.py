@@ -10,19 +10,20 @@ from pydicom.dataset import Dataset
 from transfers.formats import pixels
 from transfers.formats.pixels import Array, Shape
 from transfers.formats.render import colour, drawing, geometry, grayscale, overlays, presentation
-from transfers.formats.render.geometry import Viewport
+from transfers.formats.render.geometry import Region, Viewport
 from transfers.formats.render.grayscale import Window
 from transfers.formats.render.presentation import Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a caller asked for (PS3.18 Section 8.3.5)."""
+    """What a caller asked for (PS3.18 Sections 8.3.5 and 9.5.1.2); a region comes with a viewport that has none."""
 
     media_type: str = drawing.JPEG
     quality: int = drawing.QUALITY
     window: Window | None = None
     viewport: Viewport | None = None
+    region: Region | None = None
     annotations: list[str] = field(default_factory=list)
 
 
@@ -35,15 +36,24 @@ def render(
     """
     subject = Subject(str(ds.get("SOPInstanceUID", "")), number, (shape.columns, shape.rows))
     array = _shown(frame, ds, shape, subject=subject, window=wishes.window, state=state)
-    if state is None:
-        where = geometry.placement(subject.size, wishes.viewport)
-    else:
-        fit = (wishes.viewport.width, wishes.viewport.height) if wishes.viewport else None
-        where = presentation.placement(state, subject=subject, fit=fit)
+    where = _place(subject, wishes, state)
     picture = where.apply(Image.fromarray(array))
     if state is not None:
         presentation.draw(state, picture, subject=subject, where=where)
+        if wishes.region is not None:
+            picture = picture.crop(wishes.region.box(picture.size))
     return drawing.annotate(picture, ds, kinds=wishes.annotations) if wishes.annotations else picture
+
+
+def _place(subject: Subject, wishes: Wishes, state: Dataset | None) -> geometry.Placement:
+    """Where the pixels go; a region of what a state presents is cut out once it is drawn."""
+    if state is not None:
+        fit = (wishes.viewport.width, wishes.viewport.height) if wishes.viewport else None
+        whole = wishes.region.fit_of_whole(fit) if wishes.region else fit
+        return presentation.placement(state, subject=subject, fit=whole)
+    if wishes.region is not None:
+        return geometry.placed_region(subject.size, wishes.region, wishes.viewport)
+    return geometry.placement(subject.size, wishes.viewport)
 
 
 def _shown(
