@@ -62,9 +62,11 @@ EVENTS: dict[str, Phases] = {
     "transfer.retry": _of_transfer("validating.validate"),
     "transfer.extend": NOTHING,  # told by whoever extended it; its mails name the day when they are sent
     "transfer.new-digest": NOTHING,  # receiving again; it will be finalised again
-    "transfer.pass": _of_transfer("notifying.announce_available"),
-    "transfer.release": _of_transfer("notifying.announce_available", "validating.apply_rejections"),
-    "transfer.re-open": _of_transfer("notifying.announce_reopened"),
+    "transfer.pass": _of_transfer("notifying.announce_available", "validating.compare_senders"),
+    "transfer.release": _of_transfer(
+        "notifying.announce_available", "validating.apply_rejections", "validating.compare_senders"
+    ),
+    "transfer.re-open": _of_transfer("notifying.announce_reopened", "validating.compare_senders"),
     "transfer.wait": _of_transfer("notifying.announce_held"),
     "transfer.stop": _of_transfer("notifying.announce_held"),
     "transfer.fail": _of_transfer("notifying.announce_held"),

@@ -16,7 +16,6 @@ from accounts.principals import Principal
 from transfers import access, births, lookups
 from transfers.access import Act
 from transfers.access.seeing import recipient_q, sender_q
-from transfers.addressing import sending
 from transfers.addressing.views import (
     Counts,
     DeliveryView,
@@ -75,7 +74,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         followers=_followers(who, transfer) if is_open else (),
         studies=_studies(transfer) if is_open else (),
         documents=_documents(transfer, key) if is_open else (),
-        findings=_findings(transfer, key) if is_open else (),
+        findings=_findings(transfer, key, role, deliveries) if is_open else (),
         deliveries=_delivery_views(deliveries, key, role),
         timeline=_timeline(transfer, role),
     )
@@ -200,12 +199,17 @@ def _document(row: Document, key: TransferKey | None) -> DocumentView:
     )
 
 
-def _findings(transfer: Transfer, key: TransferKey | None) -> tuple[FindingView, ...]:
-    return tuple(_finding(row, key) for row in transfer.findings.select_related("instance").order_by("id"))
+def _findings(
+    transfer: Transfer, key: TransferKey | None, role: Role, deliveries: list[Delivery]
+) -> tuple[FindingView, ...]:
+    """What everybody may know, and what is for this recipient alone: of that a sender is told nothing."""
+    own = Q(delivery=None) if role == "sender" else Q(delivery=None) | Q(delivery__in=[one.pk for one in deliveries])
+    rows = transfer.findings.filter(own).select_related("instance").order_by("id")
+    return tuple(_finding(row, key) for row in rows)
 
 
 def _finding(row: Finding, key: TransferKey | None) -> FindingView:
-    bound = sending.record_row(row)
+    bound = row.sealed_row
     return FindingView(
         code=row.code,
         grade=row.grade,

@@ -92,7 +92,7 @@ def release(who: Principal, transfer_id: UUID, *, note: str, revision: int | Non
         raise errors.Conflict("A finding of this transfer can never be released. Withdraw it and send it anew.")
     key = lookups.open_key(transfer)
     for finding in stops:
-        finding.release_record = key.seal("release", record_row(finding), note.strip().encode())
+        finding.release_record = key.seal("release", finding.sealed_row, note.strip().encode())
         finding.released_by = who.ident
         finding.save(update_fields=["release_record", "released_by"])
     Finding.objects.filter(pk__in=[finding.pk for finding in stops]).update(released_at=Now())
@@ -111,11 +111,6 @@ def reached_by(transfer: Transfer) -> str:
         present=transfer.instance_count,
         is_follow_up=transfer.follows_id is not None,
     )
-
-
-def record_row(finding: Finding) -> str:
-    """What a finding's sealed records are bound to."""
-    return f"{finding.code}:{finding.instance.sop_instance_uid if finding.instance else ''}"
 
 
 def _ensure_sendable(transfer: Transfer) -> None:

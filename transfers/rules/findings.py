@@ -111,6 +111,13 @@ KINDS: Final[dict[str, Kind]] = {
             "Objects that are not in the list which the sender declared: {count}. Check that they belong to it.",
         ),
         Kind(
+            "identifier-reused",
+            _CHECK,
+            "Objects with the identifier of another one that a different sender sent you before: {count}. Where all "
+            "that you received is shown together you see those that came first; these are shown with this transfer.",
+            reference="PS3.5 Section 9",
+        ),
+        Kind(
             "lossy",
             _NOTE,
             "Images that were compressed with loss before they were sent: {count}.",
@@ -204,7 +211,8 @@ _PAGE: Final = """# What validation finds
 Made from `transfers/rules/findings.py` by `manage.py write_findings`. A *stop* holds a transfer until it is cured by
 a further push, released by its sender or the sender's administrator where that is possible, or withdrawn. A *check*
 asks people to look, a *note* only says; neither holds anything. `{count}` and the like are filled in. Only sender and
-recipient can read the sentences, which are sealed, for some name the patient.
+recipient can read the sentences, which are sealed, for some name the patient; `identifier-reused` is for one recipient
+alone, since a sender must not learn what others have sent.
 
 | code | grade | released | sentence | text |
 |---|---|---|---|---|"""

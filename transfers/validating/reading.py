@@ -1,11 +1,11 @@
 """Read once more what was stored: verify it, show it to the scanner, and leave its header for the sandbox."""
 
 import hashlib
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from transfers import errors, sandbox, vault
+from transfers.formats import checksum
 from transfers.keys.opened import TransferKey
 from transfers.models import Document, Instance
 from transfers.rules import conformance
@@ -67,7 +67,7 @@ def _verify(stored: Instance | Document, *, key: TransferKey, kind: bytes, keep:
         with scanning.scan() as scan:
             for chunk in _stream(stored, key=key, kind=kind):
                 digest.update(chunk)
-                crc32 = zlib.crc32(chunk, crc32)
+                crc32 = checksum.crc32(chunk, crc32)
                 keep(chunk)
                 scan.feed(chunk)
             is_infected = scan.is_infected()

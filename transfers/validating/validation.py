@@ -127,19 +127,16 @@ def _write_findings(transfer: Transfer, found: Sequence[Found], *, key: Transfer
     transfer.findings.filter(released_at=None).delete()
     rows = []
     for one in found:
-        instance = _only_instance(transfer, one)
-        row = f"{one.code}:{instance.sop_instance_uid if instance else ''}"
-        rows.append(
-            Finding(
-                transfer=transfer,
-                instance=instance,
-                code=one.code,
-                grade=one.kind.grade,
-                record=key.seal("finding", row, one.sentence.encode()),
-                count=one.count,
-                created_at=Now(),
-            )
+        row = Finding(
+            transfer=transfer,
+            instance=_only_instance(transfer, one),
+            code=one.code,
+            grade=one.kind.grade,
+            count=one.count,
+            created_at=Now(),
         )
+        row.record = key.seal("finding", row.sealed_row, one.sentence.encode())
+        rows.append(row)
     Finding.objects.bulk_create(rows)
 
 
