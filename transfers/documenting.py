@@ -7,7 +7,6 @@ transfer never changes. The same bytes twice are one document.
 import codecs
 import hashlib
 import json
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,8 +20,9 @@ from accounts import audit, credentials
 from accounts.principals import Principal
 from transfers import access, births, errors, lookups, receiving, transitions, vault
 from transfers.access import Act
+from transfers.formats import checksum
 from transfers.models import Delivery, Document, Grant, Lease, Pack, Transfer
-from transfers.receiving import Birth, Push
+from transfers.receiving import Push
 from transfers.rules import identity, lifecycle
 from transfers.rules.lifecycle import GATHERING, Access, Event, State
 from transfers.vault import Stretch
@@ -76,8 +76,9 @@ def attach(
         raise errors.Gone("This transfer is over. Send the document as a new transfer.")
     if transfer.state == State.AVAILABLE:
         transfer = _follow_up(who, transfer)
-    birth = Birth(transfer.pk, transfer.sender_id, lookups.open_key(transfer), transfer.urgency == "urgent")
-    push = receiving.open_push(who, birth)
+    push = receiving.open_push(who, receiving.transfer_source(transfer.pk))
+    if push is None:
+        raise errors.Conflict("The transfer was closed while this was being received. Send it again.")
     try:
         sealed = _seal(push, chunks, description)
         return _commit(who, push, sealed, description)
@@ -123,7 +124,7 @@ def _seal(push: Push, chunks: Iterable[bytes], description: Description) -> _Sea
         if sealed.size > MAX_BYTES:
             raise errors.QuotaExceeded("A document may have at most 256 MiB.")
         digest.update(chunk)
-        sealed.crc32 = zlib.crc32(chunk, sealed.crc32)
+        sealed.crc32 = checksum.crc32(chunk, sealed.crc32)
         push.writer.write(chunk)
         push.beat(len(chunk))
     inspect.finish()

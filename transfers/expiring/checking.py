@@ -1,7 +1,6 @@
 """Check everything that is kept against everything that says so, and change nothing (`manage.py fsck`)."""
 
 import hashlib
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from django.db import connection
 
 from transfers import errors, lookups, vault
 from transfers.expiring import sweeping
+from transfers.formats import checksum
 from transfers.models import Document, Instance, Pack, Transfer
 from transfers.vault import Stretch
 
@@ -130,7 +130,7 @@ def _read(transfer: Transfer, row: Instance | Document, *, key: bytes, kind: byt
     try:
         for chunk in vault.read(row.pack.name, key=key, aad_prefix=prefix, stretch=stretch, kind=kind):
             digest.update(chunk)
-            size, crc32 = size + len(chunk), zlib.crc32(chunk, crc32)
+            size, crc32 = size + len(chunk), checksum.crc32(chunk, crc32)
     except errors.ExchangeError as error:
         return error.sentence
     is_same = (size, digest.digest(), crc32) == (row.size, bytes(row.sha256), row.crc32)

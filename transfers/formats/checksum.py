@@ -6,6 +6,11 @@ for a header and one for the pixels give that of the whole, also under another h
 
 from functools import lru_cache
 
+from isal import isal_zlib
+
+# Of the instruction set's own carry-less multiplication: a fifth of the time that zlib takes.
+crc32 = isal_zlib.crc32
+
 _POLYNOMIAL = 0xEDB88320  # bit-reversed: the coefficient of x^0 is the highest bit
 _ONE = 1 << 31
 

@@ -1,84 +1,74 @@
 """Which transfer a study goes into: the one that is gathering it, or a new one."""
 
-from dataclasses import dataclass
-from typing import LiteralString
+from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from accounts import audit, statements
+from accounts import audit
 from accounts.principals import Principal
-from transfers import births, errors, transitions
+from transfers import births, transitions
 from transfers.access import Destination
-from transfers.keys import opened
-from transfers.keys.opened import TransferKey, WrappedKey
-from transfers.receiving import quota
+from transfers.receiving import push, quota
+from transfers.receiving.push import Push, Source
 from transfers.rules.lifecycle import BIRTHS, GATHERING, Access, Event
 
-
-@dataclass(frozen=True, slots=True)
-class Birth:
-    """A transfer to push into, with its key opened."""
-
-    transfer_id: UUID
-    sender_id: int
-    key: TransferKey
-    is_urgent: bool = False
-
-
-_GATHERING_SQL = """
+_GATHERING: Final = [str(state) for state in GATHERING]
+_BY_STUDY: Final = """
     SELECT t.id, t.sender_id, t.wrapped_key, t.day_key_id, t.urgency
       FROM transfers_intake i JOIN transfers_transfer t ON t.id = i.transfer_id
-     WHERE i.sender_id = %s AND i.address = %s AND i.study_instance_uid = %s
-       AND t.state = ANY(%s) AND (t.available_until > now() OR t.state = 'draft') AND t.wrapped_key IS NOT NULL
+     WHERE i.sender_id = %(sender)s AND i.address = %(address)s AND i.study_instance_uid = %(study)s
+       AND t.state = ANY(%(gathering)s) AND (t.available_until > now() OR t.state = 'draft')
+       AND t.wrapped_key IS NOT NULL
 """
-_BY_ID_SQL = """
+_BY_ID: Final = """
     SELECT t.id, t.sender_id, t.wrapped_key, t.day_key_id, t.urgency
       FROM transfers_transfer t
-     WHERE t.id = %s AND t.state = ANY(%s) AND t.wrapped_key IS NOT NULL
+     WHERE t.id = %(transfer)s AND t.state = ANY(%(gathering)s) AND t.wrapped_key IS NOT NULL
 """
-_GATHERING = [str(state) for state in GATHERING]
 
 
-def find_or_create(who: Principal, destination: Destination, *, study_instance_uid: str) -> Birth:
-    """The transfer that takes this study now.
-
-    Two pushes that meet here agree on one transfer: the Intake row is unique, and who comes second reads it.
-    """
+def open_push(who: Principal, destination: Destination, *, study_instance_uid: str, is_first: bool) -> Push | None:
+    """A push into the transfer that takes this study now; None where there is none, or it closes this very moment."""
     if destination.transfer_id is not None:
-        found = _fetch(_BY_ID_SQL, [destination.transfer_id, _GATHERING])
-        if found is None:
-            raise errors.Conflict("This transfer takes no more instances.")
-        return found
-    parameters = [destination.sender_id, destination.address, study_instance_uid, _GATHERING]
-    for _attempt in range(5):
-        if (found := _fetch(_GATHERING_SQL, parameters)) is not None:
-            return found
-        created = create_transfer(who, destination, study_instance_uid=study_instance_uid)
-        if created is not None:
-            return created
-    raise errors.Busy("This study is being received and closed at the same moment. Send it again.")
+        source = transfer_source(destination.transfer_id)
+    else:
+        sender, address = destination.sender_id, destination.address
+        values = {"sender": sender, "address": address, "study": study_instance_uid, "gathering": _GATHERING}
+        source = Source(_BY_STUDY, values)
+    try:
+        return push.open_push(who, source, is_first=is_first)
+    except IntegrityError:  # a follow-up that had added nothing was removed this very moment
+        return None
 
 
-def create_transfer(who: Principal, destination: Destination, *, study_instance_uid: str = "") -> Birth | None:
-    """A new transfer for a push, with its delivery and its Intake row; None where another was quicker."""
+def transfer_source(transfer_id: UUID) -> Source:
+    """One transfer by its id, as long as it takes something."""
+    return Source(_BY_ID, {"transfer": transfer_id, "gathering": _GATHERING})
+
+
+def create_transfer(who: Principal, destination: Destination, *, study_instance_uid: str = "") -> UUID | None:
+    """A new transfer for a push, with its delivery and its Intake row; None where another was quicker.
+
+    Two pushes that meet here agree on one transfer: the Intake row is unique, and who comes second finds it.
+    """
     quota.ensure_room_for_transfer(destination.sender_id)
     try:
         with transaction.atomic():
             _retire_intake(destination, study_instance_uid)
-            birth = _insert(who, destination, study_instance_uid)
-            _insert_intake(destination, birth.transfer_id, study_instance_uid)
+            transfer_id = _insert(who, destination, study_instance_uid)
+            _insert_intake(destination, transfer_id, study_instance_uid)
     except IntegrityError:
         return None
-    return birth
+    return transfer_id
 
 
-def _insert(who: Principal, destination: Destination, study_instance_uid: str) -> Birth:
+def _insert(who: Principal, destination: Destination, study_instance_uid: str) -> UUID:
     event = Event.CREATE if destination.is_draft else Event.PUSH_TO_ADDRESS
     step = BIRTHS[event]
     follows = None if destination.is_draft else _available_before(destination, study_instance_uid)
     now = births.database_now()
-    transfer, key = births.insert(
+    transfer, _key = births.insert(
         who,
         sender_id=destination.sender_id,
         sender_department_id=destination.sender_department_id,
@@ -98,7 +88,7 @@ def _insert(who: Principal, destination: Destination, study_instance_uid: str) -
         subject=f"transfer:{transfer.pk}",
         detail={"state": step.state, "address": destination.address},
     )
-    return Birth(transfer_id=transfer.pk, sender_id=destination.sender_id, key=key)
+    return transfer.pk
 
 
 def _insert_delivery(destination: Destination, transfer_id: UUID) -> None:
@@ -165,14 +155,3 @@ def _available_before(destination: Destination, study_instance_uid: str) -> UUID
         )
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def _fetch(statement: LiteralString, values: list[object]) -> Birth | None:
-    row = statements.one(statement, values)
-    if row is None:
-        return None
-    transfer_id, sender_id, wrapped, day_key_id, urgency = row
-    key = opened.open_wrapped(
-        WrappedKey(bytes(wrapped), day_key_id), organization=str(sender_id), transfer=str(transfer_id)
-    )
-    return Birth(transfer_id, sender_id, key, is_urgent=urgency == "urgent")

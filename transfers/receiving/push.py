@@ -1,8 +1,10 @@
 """One push into one transfer: its lease, its pack, and the instances that wait for the commit."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from django.db import connection
@@ -11,7 +13,9 @@ from accounts import statements
 from accounts.principals import Principal
 from transfers import errors, vault
 from transfers.formats import part10
-from transfers.receiving.intake import Birth
+from transfers.keys import opened
+from transfers.keys.opened import TransferKey, WrappedKey
+from transfers.receiving import quota
 from transfers.vault import PackWriter, Stretch
 
 RUNNING_LIMIT: Final = 16
@@ -19,6 +23,24 @@ WAIT_SECONDS: Final = 30
 LEASE_SECONDS: Final = 120
 _HEARTBEAT_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which transfer takes a push: a SELECT of its id, sender, wrapped key, day key and urgency; at most one row."""
+
+    select: LiteralString
+    values: Mapping[str, Any]  # Any: whatever its columns hold
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A transfer to push into, with its key opened."""
+
+    transfer_id: UUID
+    sender_id: int
+    key: TransferKey
+    is_urgent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +80,40 @@ class Push:
             )
 
 
-def open_push(who: Principal, birth: Birth, *, is_first: bool = True) -> Push:
-    """Take a lease and write down the pack before its first byte.
+def open_push(who: Principal, source: Source, *, is_first: bool = True) -> Push | None:
+    """Take a lease and write down the pack before its first byte; None where no transfer takes it.
 
     A credential has 16 pushes running; one more waits up to 30 s and then gets Busy. Only the first push of a
-    request is counted against that.
+    request is counted against that. Raises QuotaExceeded where the sender has no room for one instance more.
     """
     name = vault.new_name()
+    limit = RUNNING_LIMIT if is_first else None
+    values = {**source.values, "who": who.ident, "limit": limit, "alive": LEASE_SECONDS, "name": name}
+    statement = _statement(source.select)
     deadline = time.monotonic() + WAIT_SECONDS
-    while (row := _insert(who, birth.transfer_id, name, limit=RUNNING_LIMIT if is_first else None)) is None:
+    while (row := statements.one(statement, values)) is not None and row[5] is None:
         if time.monotonic() > deadline:
             raise errors.Busy
         time.sleep(_POLL_SECONDS)
-    lease_id, pack_id = row
+    if row is None:
+        return None
+    *found, lease_id, pack_id = row
     try:
+        birth = _birth(*found)
+        quota.ensure_room_for(birth.sender_id, bytes_more=0, urgent=birth.is_urgent)
         prefix = aad_prefix(birth.sender_id, birth.transfer_id, name)
         writer = vault.open_pack(name, key=birth.key.packs, aad_prefix=prefix)
     except BaseException:
         _end_lease(lease_id)  # a full disk must not leave the sender with pushes that seem to run
         raise
     return Push(birth, lease_id, pack_id, writer, staged=[], beaten_at=time.monotonic())
+
+
+def _birth(transfer_id: UUID, sender_id: int, wrapped: bytes, day_key_id: str, urgency: str) -> Birth:
+    key = opened.open_wrapped(
+        WrappedKey(bytes(wrapped), day_key_id), organization=str(sender_id), transfer=str(transfer_id)
+    )
+    return Birth(transfer_id, sender_id, key, is_urgent=urgency == "urgent")
 
 
 def aad_prefix(sender_id: int, transfer_id: UUID, name: str) -> tuple[bytes, bytes, bytes]:
@@ -96,13 +132,13 @@ def _end_lease(lease_id: int) -> None:
         cursor.execute("DELETE FROM transfers_lease WHERE id = %s", [lease_id])
 
 
-# The row only lets a sweep find what a cut push left behind, so it need not outlive a power cut: an object without
-# a row is quarantined. Hence no sync for it.
-_INSERT: Final = """
-    WITH quick AS (SELECT set_config('synchronous_commit', 'off', true)),
+# The rows only let a sweep find what a cut push left behind, so they need not outlive a power cut: an object without
+# a row is quarantined. Hence no sync for them. Found and opened in one statement, for this is done at every push.
+_LEASE_AND_PACK: Final = """
+    quick AS (SELECT set_config('synchronous_commit', 'off', true)),
     lease AS (
         INSERT INTO transfers_lease (transfer_id, kind, principal, byte_count, started_at, heartbeat_at)
-        SELECT %(transfer)s, 'push', %(who)s::text, 0, now(), now() FROM quick
+        SELECT found.id, 'push', %(who)s::text, 0, now(), now() FROM found, quick
          WHERE %(limit)s::int IS NULL OR %(limit)s::int > (
                SELECT count(*) FROM transfers_lease
                 WHERE principal = %(who)s::text AND kind = 'push'
@@ -111,12 +147,11 @@ _INSERT: Final = """
     pack AS (
         INSERT INTO transfers_pack (name, transfer_id, envelope_version, upload_id, committed_length, is_open,
                                     created_at)
-        SELECT %(name)s, %(transfer)s, 1, '', 0, true, now() FROM lease RETURNING id)
-    SELECT lease.id, pack.id FROM lease, pack
+        SELECT %(name)s, found.id, 1, '', 0, true, now() FROM found, lease RETURNING id)
+    SELECT found.*, lease.id, pack.id FROM found LEFT JOIN lease ON true LEFT JOIN pack ON true
 """
 
 
-def _insert(who: Principal, transfer_id: UUID, name: str, *, limit: int | None) -> tuple[int, int] | None:
-    values = {"transfer": transfer_id, "who": who.ident, "limit": limit, "alive": LEASE_SECONDS, "name": name}
-    row = statements.one(_INSERT, values)
-    return (row[0], row[1]) if row else None
+@cache
+def _statement(select: LiteralString) -> LiteralString:
+    return f"WITH found AS ({select}), {_LEASE_AND_PACK}"

@@ -1,14 +1,13 @@
 """The parts of one request, each scanned, hashed and sealed while it arrives."""
 
 import hashlib
-import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
 
-from django.db import DatabaseError, IntegrityError
+from django.db import DatabaseError
 
 from accounts.principals import Principal
 from transfers import errors
@@ -114,7 +113,7 @@ class Reception:
     def _feed(self, running: _Running, chunk: Chunk) -> None:
         running.scanner.feed(chunk)
         running.digest.update(chunk)
-        running.crc32 = zlib.crc32(chunk, running.crc32)
+        running.crc32 = checksum.crc32(chunk, running.crc32)
         if running.push is not None:
             running.push.writer.write(chunk)
             running.push.beat(len(chunk))
@@ -152,13 +151,14 @@ class Reception:
         return self._pushes[key]
 
     def _open(self, study: str) -> Push:
-        for _attempt in range(3):
-            birth = intake.find_or_create(self._who, self._destination, study_instance_uid=study)
-            quota.ensure_room_for(birth.sender_id, bytes_more=0, urgent=birth.is_urgent)
-            try:
-                return push.open_push(self._who, birth, is_first=not self._pushes)
-            except IntegrityError:  # a follow-up that had added nothing was removed this very moment
-                continue
+        for _attempt in range(5):
+            is_first = not self._pushes
+            found = intake.open_push(self._who, self._destination, study_instance_uid=study, is_first=is_first)
+            if found is not None:
+                return found
+            if self._destination.transfer_id is not None:
+                raise errors.Conflict("This transfer takes no more instances.")
+            intake.create_transfer(self._who, self._destination, study_instance_uid=study)
         raise errors.Busy("This study is being received and closed at the same moment. Send it again.")
 
     def _finish(self, running: _Running) -> None:
@@ -188,7 +188,7 @@ def _tail_crc32(running: _Running, header: part10.Header) -> int | None:
     head = 0
     left = offset
     for chunk in running.first:
-        head = zlib.crc32(memoryview(chunk)[:left], head)
+        head = checksum.crc32(memoryview(chunk)[:left], head)
         left -= min(left, len(chunk))
     return checksum.crc32_combine(head, running.crc32, header.size - offset)
 
