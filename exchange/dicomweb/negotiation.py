@@ -10,7 +10,7 @@ from typing import Final
 from django.http import HttpRequest
 
 from transfers import errors, rendering, retrieving
-from transfers.formats import mediatypes
+from transfers.formats import mediatypes, nativexml
 from transfers.formats.mediatypes import MULTIPART, TRANSFER_SYNTAX, MediaRange, MediaType
 
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -43,6 +43,8 @@ _ANEW: Final = {MEDIA_TYPES[syntax]: syntax for syntax in sorted(rendering.ENCOD
 OCTETS: Final = "application/octet-stream"
 DICOM: Final = "application/dicom"
 JSON: Final = (MediaType("application", "dicom+json"), MediaType("application", "json"))
+# How data sets without their bulk data are given (PS3.18 Table 8.7.3-6).
+MODELS: Final = (*JSON, MediaType(*MULTIPART, {"type": nativexml.MEDIA_TYPE}))
 ZIP: Final = MediaType("application", "zip")
 _AS_STORED: Final = "Add transfer-syntax=* to get what is stored, byte for byte."
 

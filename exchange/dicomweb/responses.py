@@ -1,4 +1,4 @@
-"""Bodies of several parts, and DICOM JSON (DICOM PS3.18 Sections 8.6 and 8.7)."""
+"""Bodies of several parts, and data sets as JSON or XML (DICOM PS3.18 Sections 8.6 and 8.7)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ def single_answer(part: Part, *, item: Item, kind: retrieving.Kind = "pulled") -
     return retrieving.of_pieces(part.pieces, media_type=part.media_type, etag=etag, items=[item], kind=kind)
 
 
-def json_response(body: bytes | Iterator[bytes], *, media_type: str, etag: str = "") -> HttpResponseBase:
-    """A DICOM JSON answer; the type carries no charset, for clients compare the string."""
+def model_response(body: bytes | Iterator[bytes], *, media_type: str, etag: str = "") -> HttpResponseBase:
+    """Data sets without their bulk data; the type carries no charset, for clients compare the string."""
     headers = {"Content-Type": media_type, "Cache-Control": "private, no-store", "Vary": "Accept, Authorization"}
     if etag:
         headers["ETag"] = f'"{etag}"'

@@ -44,16 +44,20 @@ def instance(request: HttpRequest, root: Root, *, study: str, series: str, insta
 def metadata(request: HttpRequest, root: Root, *, study: str, series: str = "", instance: str = "") -> HttpResponseBase:
     """The data sets without their bulk data (PS3.18 Section 10.4.1.1.2)."""
     items = _select(root, Target(study, series, instance))
-    choice = negotiation.choose(request, negotiation.JSON)
+    choice = negotiation.choose(request, negotiation.MODELS)
     etag = retrieving.tag("metadata", str(choice.offer), root.base_url, retrieving.digests(items))
     if unchanged := handover.not_modified(request, etag):
         return unchanged
-    chunks = retrieving.stream_metadata(items, who=root.who, base_url=root.base_url)
+    media_type = f"{choice.offer}; boundary={etag}" if choice.is_multipart else str(choice.offer)
     if request.method == "HEAD":
-        return responses.json_response(b"", media_type=str(choice.offer), etag=etag)
+        return responses.model_response(b"", media_type=media_type, etag=etag)
+    if choice.is_multipart:
+        chunks = retrieving.stream_native(items, who=root.who, base_url=root.base_url, boundary=etag.encode())
+    else:
+        chunks = retrieving.stream_metadata(items, who=root.who, base_url=root.base_url)
     if retrieving.is_small(items):
-        return responses.json_response(b"".join(chunks), media_type=str(choice.offer), etag=etag)
-    return responses.json_response(chunks, media_type=str(choice.offer), etag=etag)
+        return responses.model_response(b"".join(chunks), media_type=media_type, etag=etag)
+    return responses.model_response(chunks, media_type=media_type, etag=etag)
 
 
 def frames(

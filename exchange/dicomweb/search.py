@@ -10,7 +10,8 @@ from django.http.response import HttpResponseBase
 
 from exchange.dicomweb import negotiation, responses
 from exchange.dicomweb.guard import Root
-from transfers import errors, searching
+from transfers import errors, retrieving, searching
+from transfers.formats import multipart, nativexml
 from transfers.searching import Level, Query, Results, Scope
 
 _STUDY, _SERIES, _INSTANCE = Level.STUDY, Level.SERIES, Level.INSTANCE
@@ -49,23 +50,35 @@ def series_instances(request: HttpRequest, root: Root, *, study: str, series: st
 def _answer(
     request: HttpRequest, root: Root, level: Level, *, keys_of: Iterable[Level], study: str = "", series: str = ""
 ) -> HttpResponseBase:
-    choice = negotiation.choose(request, negotiation.JSON)
+    choice = negotiation.choose(request, negotiation.MODELS)
     query = searching.parse(level, _pairs(request), levels=keys_of)
     (seen,) = root.sights() if root.transfer_id is not None else (None,)
     scope = Scope(root.who, root.base_url, seen=seen, study_instance_uid=study, series_instance_uid=series)
     results = searching.search(scope, query)
-    response = _response(results, media_type=str(choice.offer))
+    response = _response(results, choice)
     for warning in _warnings(query, results):
         # Several values of one header are one value with commas (RFC 9110 Section 5.2).
         response["Warning"] = f"{response['Warning']}, {warning}" if "Warning" in response else warning
     return response
 
 
-def _response(results: Results, *, media_type: str) -> HttpResponseBase:
+def _response(results: Results, choice: negotiation.Choice) -> HttpResponseBase:
     if not results.records:
         return HttpResponse(status=204, headers={"Cache-Control": "private, no-store"})
+    if choice.is_multipart:
+        return _native(results)
     body = json.dumps(results.records, ensure_ascii=False, separators=(",", ":")).encode()
-    return responses.json_response(body, media_type=media_type)
+    return responses.model_response(body, media_type=str(choice.offer))
+
+
+def _native(results: Results) -> HttpResponseBase:
+    """A part a match; a match is no resource, so no part has a location (PS3.18 Section 10.6.3.2)."""
+    documents = [nativexml.encode_members(record) for record in results.records]
+    boundary = retrieving.tag(*documents).encode()
+    head = multipart.part_header(boundary, content_type=nativexml.MEDIA_TYPE)
+    body = b"".join([head + document for document in documents]) + multipart.closing(boundary)
+    media_type = f'multipart/related; type="{nativexml.MEDIA_TYPE}"; boundary={boundary.decode()}'
+    return responses.model_response(body, media_type=media_type)
 
 
 def _warnings(query: Query, results: Results) -> list[str]:

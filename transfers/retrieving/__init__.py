@@ -35,7 +35,7 @@ from transfers.retrieving.items import (
     without_repeats,
 )
 from transfers.retrieving.ledger import Kind, Ledger, record
-from transfers.retrieving.metadata import is_small, records, stream_metadata
+from transfers.retrieving.metadata import is_small, records, stream_metadata, stream_native
 
 __all__ = [
     "CONVERTIBLE",
@@ -73,6 +73,7 @@ __all__ = [
     "sights_of",
     "stream",
     "stream_metadata",
+    "stream_native",
     "stretches",
     "tag",
     "with_syntax",

@@ -207,6 +207,7 @@ def test_metadata_come_as_json(alice: Site, bob: Site, accept: str) -> None:
     assert reply.headers["Content-Type"] == (accept if accept != "*/*" else "application/dicom+json")
 
 
-def test_metadata_as_xml_are_not_offered(alice: Site, bob: Site) -> None:
-    accept = 'multipart/related; type="application/dicom+xml"'
-    assert bob.get(f"{path_of(alice, bob, 'j2k')}/metadata", accept=accept).status == 406
+def test_metadata_come_as_xml_to_who_prefers_them(alice: Site, bob: Site) -> None:
+    accept = 'application/dicom+json; q=0.5, multipart/related; type="application/dicom+xml"'
+    reply = bob.get(f"{path_of(alice, bob, 'j2k')}/metadata", accept=accept)
+    assert reply.headers["Content-Type"].startswith('multipart/related; type="application/dicom+xml"; boundary=')
