@@ -5,6 +5,7 @@ so opening it changes nothing; the second factor goes by POST and leads to `/g/{
 address.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,19 +109,19 @@ def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
         archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
     except (errors.Gone, errors.NotFound):
         return _over(request, row)
-    pulling.reserve_pull(grant_id)
+    lease_id = pulling.reserve_pull(grant_id)
     try:
         response = handover.respond(request, archive, who=who)
     except BaseException:
-        pulling.settle_pull(grant_id, is_complete=False)
+        pulling.settle_pull(grant_id, lease_id, is_complete=False)
         raise
     if isinstance(response, StreamingHttpResponse):
         # An archive without its end, the directory, opens nowhere: who gets the end has got it.
         span = response.get("Content-Range", "")
         reaches_end = not span or span.endswith(f"-{archive.size - 1}/{archive.size}")
-        response.streaming_content = _Counted(response, grant_id, reaches_end=reaches_end)
+        response.streaming_content = _Counted(response, grant_id, lease_id, reaches_end=reaches_end)
     else:
-        pulling.settle_pull(grant_id, is_complete=False)
+        pulling.settle_pull(grant_id, lease_id, is_complete=False)
     passes.give(response, grant_id, since=since)
     return response
 
@@ -135,17 +136,21 @@ def leave(request: HttpRequest, grant_id: int) -> HttpResponseBase:
 
 
 class _Counted:
-    """The chunks of a download; at its end, or when the reader goes away, the pull is settled once."""
+    """The chunks of a download, with a heartbeat; when they end, or the reader goes away, the pull is settled once."""
 
-    def __init__(self, response: StreamingHttpResponse, grant_id: int, *, reaches_end: bool) -> None:
+    def __init__(self, response: StreamingHttpResponse, grant_id: int, lease_id: int, *, reaches_end: bool) -> None:
         self._chunks: Iterator[bytes] = iter(response)
-        self._grant_id, self._reaches_end = grant_id, reaches_end
+        self._grant_id, self._lease_id, self._reaches_end = grant_id, lease_id, reaches_end
         self._is_settled = False
+        self._beaten_at = time.monotonic()
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
+        if time.monotonic() - self._beaten_at > pulling.BEAT_SECONDS:
+            self._lease_id = pulling.keep_pull(self._grant_id, self._lease_id)
+            self._beaten_at = time.monotonic()
         try:
             return next(self._chunks)
         except StopIteration:
@@ -158,7 +163,7 @@ class _Counted:
     def _settle(self, *, is_complete: bool) -> None:
         if not self._is_settled:
             self._is_settled = True
-            pulling.settle_pull(self._grant_id, is_complete=is_complete)
+            pulling.settle_pull(self._grant_id, self._lease_id, is_complete=is_complete)
 
 
 def _verify(request: HttpRequest, link: Link) -> Verdict:

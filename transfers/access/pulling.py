@@ -1,31 +1,61 @@
-"""How often what a link opens may be pulled: reserved before the first byte, counted when the last has left.
+"""How often what a link opens may be pulled: a place is taken before the first byte, counted when the last has left.
 
-`pulls_reserved` counts what was pulled and what is running, so that parallel downloads never pass the limit together;
-one that breaks off gives its place back.
+A running pull holds a lease with a heartbeat. What was pulled and what is running together never pass the limit;
+a pull that breaks off gives its place back, and one whose process was killed does so by falling silent.
 """
 
 from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
 
-from django.db.models import F, Q
-from django.db.models.functions import Greatest, Now
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
 
 from transfers import errors
-from transfers.models import Grant
+from transfers.models import Grant, Lease
+
+# A pull that was not heard of for so long holds no place any more; whoever streams it beats far more often.
+LIVES: Final = timedelta(minutes=2)
+BEAT_SECONDS: Final = 20.0
 
 
-def reserve_pull(grant_id: int) -> None:
-    """Take one of the pulls that are left; raises Gone where none is."""
-    is_left = Q(max_pulls=None) | Q(pulls_reserved__lt=F("max_pulls"))
-    if not Grant.objects.filter(is_left, pk=grant_id).update(pulls_reserved=F("pulls_reserved") + 1):
+@transaction.atomic
+def reserve_pull(grant_id: int) -> int:
+    """Take one of the pulls that are left and return its lease; raises Gone where none is left."""
+    grant = Grant.objects.select_for_update(of=("self",)).select_related("delivery").get(pk=grant_id)
+    running = grant.leases.filter(heartbeat_at__gt=Now() - LIVES).count()
+    if grant.max_pulls is not None and grant.pulls_done + running >= grant.max_pulls:
         raise errors.Gone("This link was used as often as its sender allowed. Ask the sender for a new one.")
+    lease = Lease.objects.create(
+        transfer_id=grant.delivery.transfer_id,
+        kind="pull",
+        grant=grant,
+        principal=f"link:{grant_id}",
+        started_at=Now(),
+        heartbeat_at=Now(),
+    )
+    return lease.pk
 
 
-def settle_pull(grant_id: int, *, is_complete: bool) -> None:
-    """Count a reserved pull as done, or give it back."""
+def keep_pull(grant_id: int, lease_id: int) -> int:
+    """Say that a pull goes on and return its lease.
+
+    One that was silent for too long takes a place anew, which raises Gone where another pull has it by now.
+    """
+    alive = Lease.objects.filter(pk=lease_id, heartbeat_at__gt=Now() - LIVES)
+    if alive.update(heartbeat_at=Now()):
+        return lease_id
+    Lease.objects.filter(pk=lease_id).delete()
+    return reserve_pull(grant_id)
+
+
+@transaction.atomic
+def settle_pull(grant_id: int, lease_id: int, *, is_complete: bool) -> None:
+    """End a pull: count it as done, or give its place back."""
     if is_complete:
         Grant.objects.filter(pk=grant_id).update(pulls_done=F("pulls_done") + 1)
-    else:
-        Grant.objects.filter(pk=grant_id).update(pulls_reserved=Greatest(F("pulls_reserved") - 1, F("pulls_done")))
+    Lease.objects.filter(pk=lease_id).delete()
 
 
 def close_links_of(idents: Collection[str]) -> int:

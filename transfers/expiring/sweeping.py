@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from accounts import audit
 from accounts.principals import system
 from transfers import vault
+from transfers.access import pulling
 from transfers.expiring import braking, clock, journaling
 from transfers.models import Finding, Lease, Pack, Transfer
 from transfers.rules.lifecycle import State
@@ -26,7 +27,6 @@ QUARANTINE: Final = timedelta(days=30)
 MASS: Final = 20
 MASS_SHARE: Final = 0.01
 PUSH_LIVES: Final = timedelta(minutes=2)
-PULL_LIVES: Final = timedelta(hours=1)
 MISSING: Final = "object-missing"
 
 _WHO = system("sweeper")
@@ -89,7 +89,7 @@ def _is_missing(pack: Pack) -> bool:
 
 
 def _end_leases() -> int:
-    stale = Q(kind="push", heartbeat_at__lt=Now() - PUSH_LIVES) | Q(kind="pull", heartbeat_at__lt=Now() - PULL_LIVES)
+    stale = Q(kind="push", heartbeat_at__lt=Now() - PUSH_LIVES) | Q(kind="pull", heartbeat_at__lt=Now() - pulling.LIVES)
     return Lease.objects.filter(stale).delete()[0]
 
 

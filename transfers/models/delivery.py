@@ -80,7 +80,6 @@ class Grant(models.Model):
     max_attempts = models.PositiveSmallIntegerField(default=5)
     locked_at = models.DateTimeField(null=True)
     max_pulls = models.PositiveIntegerField(null=True)
-    pulls_reserved = models.PositiveIntegerField(default=0)
     pulls_done = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True)

@@ -119,6 +119,8 @@ class Lease(models.Model):
 
     transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="leases")
     kind = models.CharField(max_length=4, choices=[("push", "push"), ("pull", "pull")])
+    # The link whose place a pull holds.
+    grant = models.ForeignKey("transfers.Grant", models.CASCADE, null=True, related_name="leases")
     principal = models.CharField(max_length=80)
     byte_count = models.BigIntegerField(default=0)
     started_at = models.DateTimeField()

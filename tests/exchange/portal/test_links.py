@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import signing
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -14,8 +15,10 @@ from accounts.models import AuditEvent
 from exchange.portal import passes
 from tests.actors import Cast
 from tests.exchange.portal.linking import FILE, PIN, Answer, make_link, text_of
-from transfers import expiring
-from transfers.models import Grant, PullRecord, Transfer
+from transfers import errors, expiring
+from transfers.access import pulling
+from transfers.expiring import sweeping
+from transfers.models import Grant, Lease, PullRecord, Transfer
 from transfers.rules.lifecycle import Access
 
 CANARIES = ("Canary", "CANARY")
@@ -225,8 +228,14 @@ def test_the_archive_holds_what_was_sent_and_is_counted(cast: Cast) -> None:
     response = link.browser.get(f"{link.inside}download/")
     archive = archive_of(response)
     assert [archive.read(name) for name in archive.namelist()] == [FILE]
-    assert (link.again().pulls_reserved, link.again().pulls_done) == (1, 1)
+    assert (link.again().pulls_done, Lease.objects.count()) == (1, 0)
     assert PullRecord.objects.get().principal == f"link:{link.grant.pk}"
+
+
+def hang_up(response: Answer) -> None:
+    """All that `close()` does, but for the signal that drops the connection."""
+    for close in response._resource_closers:
+        close()
 
 
 def test_a_download_that_breaks_off_gives_its_place_back(cast: Cast) -> None:
@@ -234,9 +243,8 @@ def test_a_download_that_breaks_off_gives_its_place_back(cast: Cast) -> None:
     link.open()
     broken: Answer = link.browser.get(f"{link.inside}download/")
     next(iter(broken.streaming_content))
-    for close in broken._resource_closers:  # all that `close()` does, but for the signal that drops the connection
-        close()
-    assert (link.again().pulls_reserved, link.again().pulls_done) == (0, 0)
+    hang_up(broken)
+    assert (link.again().pulls_done, Lease.objects.count()) == (0, 0)
     assert archive_of(link.browser.get(f"{link.inside}download/")).namelist()
 
 
@@ -263,12 +271,55 @@ def test_no_more_downloads_than_the_sender_allowed(cast: Cast) -> None:
     assert "as often as its sender allowed" in text_of(link.browser.get(link.inside))
 
 
+def fall_silent() -> None:
+    Lease.objects.update(heartbeat_at=Now() - pulling.LIVES - timedelta(seconds=1))
+
+
+def test_a_download_whose_process_was_killed_gives_its_place_back(cast: Cast) -> None:
+    link = make_link(cast, max_pulls=1)
+    link.open()
+    pulling.reserve_pull(link.grant.pk)  # and then nothing: no chunk, no end
+    assert link.browser.get(f"{link.inside}download/").status_code == 410
+    fall_silent()
+    assert archive_of(link.browser.get(f"{link.inside}download/")).namelist()
+    assert link.again().pulls_done == 1
+    assert sweeping.end_dead_pushes()[0] == 1 and not Lease.objects.exists()
+
+
+def test_a_long_download_keeps_its_place(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "BEAT_SECONDS", 0.0)
+    link = make_link(cast, max_pulls=1)
+    link.open()
+    running: Answer = link.browser.get(f"{link.inside}download/")
+    Lease.objects.update(heartbeat_at=Now() - pulling.LIVES + timedelta(seconds=30))
+    next(iter(running.streaming_content))
+    assert Lease.objects.filter(heartbeat_at__gt=Now() - timedelta(seconds=30)).exists()
+    hang_up(running)
+
+
+def test_one_that_was_silent_goes_on_only_while_its_place_is_free(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulling, "BEAT_SECONDS", 0.0)
+    link = make_link(cast, max_pulls=1)
+    link.open()
+    silent: Answer = link.browser.get(f"{link.inside}download/")
+    fall_silent()
+    chunks = iter(silent.streaming_content)
+    next(chunks)  # nobody came meanwhile
+    fall_silent()
+    other = pulling.reserve_pull(link.grant.pk)
+    with pytest.raises(errors.Gone):
+        list(chunks)
+    hang_up(silent)
+    pulling.settle_pull(link.grant.pk, other, is_complete=True)
+    assert link.again().pulls_done == 1
+
+
 def test_asking_for_the_length_alone_counts_nothing(cast: Cast) -> None:
     link = make_link(cast)
     link.open()
     response = link.browser.head(f"{link.inside}download/")
     assert int(response["Content-Length"]) > len(FILE)
-    assert (link.again().pulls_reserved, link.again().pulls_done) == (0, 0)
+    assert (link.again().pulls_done, Lease.objects.count()) == (0, 0)
 
 
 def test_a_failing_store_gives_the_place_back(cast: Cast) -> None:
@@ -277,7 +328,7 @@ def test_a_failing_store_gives_the_place_back(cast: Cast) -> None:
     link.transfer.packs.update(name="0" * 32)
     link.browser.raise_request_exception = False
     assert link.browser.get(f"{link.inside}download/").status_code >= 500
-    assert link.again().pulls_reserved == 0
+    assert not Lease.objects.exists()
 
 
 def test_the_landing_page_asks_little_of_the_database(

@@ -101,7 +101,7 @@ def test_a_missing_object_is_told_once_and_kept_in_the_findings(sent: Make) -> N
 
 
 @pytest.mark.parametrize(("kind", "age", "left"), [
-    ("push", timedelta(minutes=1), 1), ("push", STALE, 0), ("pull", STALE, 1), ("pull", timedelta(hours=2), 0),
+    ("push", timedelta(minutes=1), 1), ("push", STALE, 0), ("pull", timedelta(minutes=1), 1), ("pull", STALE, 0),
 ])  # fmt: skip
 def test_leases_of_the_dead_go(sent: Make, kind: str, age: timedelta, left: int) -> None:
     push(sent(), age=age, kind=kind)
