@@ -4,13 +4,12 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
-
 from exchange import embedded, mail
+from exchange.environment import Environment
 from exchange.logs import LOGGING as LOGGING  # a setting like any other
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.FileAwareEnv()
+env = Environment()
 
 # Everything that must survive a restart lies here when no other place is named.
 DATA_DIR = Path(env.str("EXCHANGE_DATA_DIR", default=str(BASE_DIR / "data"))).absolute()
@@ -57,12 +56,14 @@ MIDDLEWARE: list[str] = [
     "exchange.logs.AccessLog",
     "django.middleware.security.SecurityMiddleware",
     "exchange.policy.ContentSecurityPolicy",
+    "exchange.wellformed.WellFormed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "exchange.maintenance.Maintenance",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "exchange.sessions.LongestSession",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -119,8 +120,12 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "5/15m/key,50/h/ip"}
 # A session ends after a quarter of an hour without a request, and with the browser.
 SESSION_COOKIE_AGE = env.int("EXCHANGE_SESSION_SECONDS", default=15 * 60)
 SESSION_SAVE_EVERY_REQUEST = True
+# However busy it is, it ends after a shift.
+EXCHANGE_SESSION_LONGEST_SECONDS = env.int("EXCHANGE_SESSION_LONGEST_SECONDS", default=12 * 3600)
 # How many links one network address may look up in a minute.
 EXCHANGE_LINK_RATE = env.int("EXCHANGE_LINK_RATE", default=30)
+# How many wrong keys and tokens one network may send in a minute before it is told to wait.
+EXCHANGE_FAILED_CREDENTIALS = env.int("EXCHANGE_FAILED_CREDENTIALS", default=30)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Without an address: the database and broker that `manage.py up` starts in the data folder.
