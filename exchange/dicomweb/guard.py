@@ -12,11 +12,9 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.views.decorators.csrf import csrf_exempt
 
-from accounts import authentication
 from accounts.principals import Principal
-from exchange import problems
+from exchange import callers, problems
 from transfers import access, errors, retrieving
 from transfers.access import Sight
 
@@ -65,47 +63,63 @@ def require_bearer(request: HttpRequest) -> Principal:
     header = request.META.get("HTTP_AUTHORIZATION", "")
     if not header:
         raise problems.Unauthenticated
-    return authentication.authenticate_bearer(header)
+    return callers.authenticate_bearer(request, header)
 
 
 def require_caller(request: HttpRequest) -> Principal:
     """The caller of a reading request, by key or by the session of a signed-in person."""
-    who = authentication.authenticate(request)
+    who = callers.authenticate(request)
     if who is None:
         raise problems.Unauthenticated
     return who
 
 
-def reading(view: View) -> Handler:
+def base_url(*, transfer_id: UUID | None = None, address: str = "") -> str:
+    """The root that a URL lies under, without a slash at its end."""
+    below = f"/transfers/{transfer_id}" if transfer_id is not None else f"/to/{address}" if address else ""
+    return f"{settings.PUBLIC_URL}/dicomweb{below}"
+
+
+class Reading:
     """A view that reads: it gets the root it lies under, and answers GET and HEAD."""
 
-    def guarded(request: HttpRequest, *, transfer_id: UUID | None = None, **names: str) -> HttpResponseBase:
+    def __init__(self, view: View) -> None:
+        self.view = view
+
+    def __call__(
+        self, request: HttpRequest, *, transfer_id: UUID | None = None, address: str = "", **names: str
+    ) -> HttpResponseBase:
         try:
-            return view(request, _root(require_caller(request), transfer_id), **names)
+            return self.view(request, _root(require_caller(request), transfer_id), **names)
         except Exception as error:
             return problems.problem(error, request)
 
-    return guarded
 
-
-def by_method(**handlers: Handler) -> Handler:
+class ByMethod:
     """One resource, several methods; any other is refused once the caller is known."""
-    allowed = ", ".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"}))
 
-    @csrf_exempt
-    def dispatch(request: HttpRequest, **names: str) -> HttpResponseBase:
+    csrf_exempt = True  # what changes anything asks for a key, whatever cookies there are
+
+    def __init__(self, **handlers: Handler) -> None:
+        self.handlers = handlers
+        self.allowed = ", ".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"}))
+
+    def __call__(self, request: HttpRequest, **names: str) -> HttpResponseBase:
         method = "GET" if request.method == "HEAD" else request.method or ""
-        if handler := handlers.get(method):
-            return handler(request, **names)
+        handler = self.handlers.get(method)
+        response = handler(request, **names) if handler else self._other(request, method)
+        if method == "OPTIONS" and response.status_code < 300:
+            response["Allow"] = self.allowed
+        return response
+
+    def _other(self, request: HttpRequest, method: str) -> HttpResponseBase:
         try:
-            require_bearer(request)
+            require_caller(request) if method == "OPTIONS" else require_bearer(request)
             if method != "OPTIONS":
-                raise problems.MethodNotAllowed(allowed)
+                raise problems.MethodNotAllowed(self.allowed)
         except Exception as error:
             return problems.problem(error, request)
-        return HttpResponse(status=204, headers={"Allow": allowed})
-
-    return dispatch
+        return HttpResponse(status=204)
 
 
 def nowhere(request: HttpRequest, root: Root, **names: str) -> HttpResponseBase:
@@ -114,9 +128,7 @@ def nowhere(request: HttpRequest, root: Root, **names: str) -> HttpResponseBase:
 
 
 def _root(who: Principal, transfer_id: UUID | None) -> Root:
-    base = f"{settings.PUBLIC_URL}/dicomweb"
-    if transfer_id is not None:
-        base += f"/transfers/{transfer_id}"
-    elif who.kind != "link" and not any("read" in place.scopes for place in who.places) and who.user_id is None:
+    is_reader = who.kind == "link" or who.user_id is not None or any("read" in place.scopes for place in who.places)
+    if transfer_id is None and not is_reader:
         raise errors.Forbidden("This credential has no right to read. Ask your administrator for one that has.")
-    return Root(who=who, base_url=base, transfer_id=transfer_id)
+    return Root(who=who, base_url=base_url(transfer_id=transfer_id), transfer_id=transfer_id)

@@ -22,9 +22,9 @@ from transfers.rendering import Failure, Picture
 from transfers.retrieving import InstanceItem, Piece, Target, Whole
 
 IMAGES: Final = ("image/jpeg", "image/png", "image/gif")
-_THUMBNAILS: Final = tuple(MediaType("image", kind) for kind in ("jpeg", "png"))
-_PAGES: Final = (MediaType("text", "html"), MediaType("text", "plain"))
-_PDF: Final = MediaType("application", "pdf")
+THUMBNAILS: Final = tuple(MediaType("image", kind) for kind in ("jpeg", "png"))
+PAGES: Final = (MediaType("text", "html"), MediaType("text", "plain"))
+PDF: Final = MediaType("application", "pdf")
 # A page shows what a stranger wrote: it may load nothing and run nothing.
 _LOCKED: Final = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'"}
 # Changes with the way pictures are made, and so do the tags of answers.
@@ -85,7 +85,7 @@ def thumbnail(
 ) -> HttpResponseBase:
     """One small picture, at each of the four levels."""
     items = _select(root, Target(study, series, instance))
-    choice = negotiation.choose(request, _THUMBNAILS)
+    choice = negotiation.choose(request, THUMBNAILS)
     size = wishes.size(request, side=rendering.SIDE)
     wanted = retrieve.parse_frame_list(numbers) if numbers else [0]
     if len(wanted) > 1:
@@ -235,7 +235,7 @@ def _document(request: HttpRequest, root: Root, item: InstanceItem) -> HttpRespo
 
 def page_types(item: InstanceItem) -> list[MediaType]:
     """A report or document as a page; one that is a PDF also as such."""
-    return [*_PAGES, *([_PDF] if rendering.document(item) is not None else [])]
+    return [*PAGES, *([PDF] if rendering.document(item) is not None else [])]
 
 
 def page(request: HttpRequest, root: Root, item: InstanceItem, *, media_type: str) -> HttpResponseBase:

@@ -4,23 +4,36 @@
 `dicomweb/to/{address}/` only takes.
 """
 
-from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.urls import URLPattern, include, path, re_path
 
-from exchange.dicomweb import guard, rendered, retrieve, search, store
-from exchange.dicomweb.guard import View, by_method, reading
+from exchange.dicomweb import capabilities, guard, rendered, retrieve, search, store
+from exchange.dicomweb.capabilities import Names, Patterns
+from exchange.dicomweb.guard import ByMethod, Handler, Reading, View
 
 STUDY = "studies/<str:study>"
 SERIES = f"{STUDY}/series/<str:series>"
 INSTANCE = f"{SERIES}/instances/<str:instance>"
 
 
+def _resource(route: str, name: str, **handlers: Handler) -> URLPattern:
+    return path(route, ByMethod(OPTIONS=capabilities.Describing(_patterns_of), **handlers), name=name)
+
+
 def _reads(route: str, view: View, name: str) -> URLPattern:
-    return path(route, by_method(GET=reading(view)), name=name)
+    return _resource(route, name, GET=Reading(view))
 
 
-_below_both: list[URLPattern | URLResolver] = [
-    path("studies", by_method(GET=reading(search.studies), POST=store.store), name="studies"),
-    path(STUDY, by_method(GET=reading(retrieve.study), POST=store.store), name="study"),
+def _patterns_of(names: Names) -> Patterns:
+    """What lies below the root that a URL lies under."""
+    if "address" in names:
+        return _to
+    return _below_both if "transfer_id" in names else urlpatterns
+
+
+_below_both: Patterns = [
+    _reads("", guard.nowhere, "root"),
+    _resource("studies", "studies", GET=Reading(search.studies), POST=store.store),
+    _resource(STUDY, "study", GET=Reading(retrieve.study), POST=store.store),
     _reads("series", search.all_series, "search-all-series"),
     _reads("instances", search.all_instances, "search-all-instances"),
     _reads(f"{STUDY}/series", search.study_series, "search-study-series"),
@@ -42,15 +55,16 @@ _below_both: list[URLPattern | URLResolver] = [
     _reads(f"{INSTANCE}/frames/<str:numbers>/thumbnail", rendered.thumbnail, "frames-thumbnail"),
     _reads(f"{INSTANCE}/bulkdata/<path:path>", retrieve.bulkdata, "bulkdata"),
 ]
-_to: list[URLPattern | URLResolver] = [
-    path("studies", by_method(POST=store.store), name="store-to"),
-    path(STUDY, by_method(POST=store.store), name="store-study-to"),
+_to: Patterns = [
+    _reads("", guard.nowhere, "root"),
+    _resource("studies", "store-to", POST=store.store),
+    _resource(STUDY, "store-study-to", POST=store.store),
 ]
 
 app_name = "dicomweb"
-urlpatterns: list[URLPattern | URLResolver] = [
+urlpatterns: Patterns = [
     *_below_both,
     path("transfers/<uuid:transfer_id>/", include((_below_both, "transfer"))),
     path("to/<str:address>/", include((_to, "to"))),
-    re_path(r"^.*$", by_method(GET=reading(guard.nowhere)), name="nowhere"),
+    re_path(r"^.*$", ByMethod(GET=Reading(guard.nowhere)), name="nowhere"),
 ]

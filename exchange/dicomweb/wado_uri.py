@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from exchange import handover
 from exchange.dicomweb import negotiation, rendered, responses, retrieve, uri_parameters
-from exchange.dicomweb.guard import Root, by_method, reading
+from exchange.dicomweb.guard import ByMethod, Reading, Root
 from exchange.dicomweb.uri_parameters import Display
 from transfers import errors, rendering, retrieving
 from transfers.formats.mediatypes import MediaType
@@ -112,4 +112,4 @@ def _select(root: Root, target: Target) -> list[InstanceItem]:
     return retrieving.select(root.sights(target.study_instance_uid), target)
 
 
-wado = by_method(GET=reading(retrieve_instance))
+wado = ByMethod(GET=Reading(retrieve_instance))

@@ -295,6 +295,14 @@ DICOMWEB: Final = [
         at("/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}"),
         in_the_union("200 404 404 410 410 404"),
     ),
+    Row("dicomweb:root", "GET", at("/dicomweb/"), in_the_union("404")),
+    Row("dicomweb:to:root", "GET", at("/dicomweb/to/general-hospital/"), in_the_union("404")),
+    Row("dicomweb:transfer:root", "GET", at(f"{_ONE}/"), for_callers(404)),
+    # What is offered is the same for every caller, whatever is there.
+    Row("dicomweb:root", "OPTIONS", at("/dicomweb/"), for_callers(200)),
+    Row("dicomweb:to:root", "OPTIONS", at("/dicomweb/to/general-hospital/"), for_callers(200)),
+    Row("dicomweb:transfer:root", "OPTIONS", at(f"{_ONE}/"), for_callers(200)),
+    Row("dicomweb:study", "OPTIONS", at(f"/dicomweb{_STUDY}"), for_callers(200)),
     Row("dicomweb:nowhere", "GET", at("/dicomweb/patients"), in_the_union("404")),
 ]
 

@@ -113,7 +113,7 @@ def _parse(text: str) -> MediaType | None:
 
 def _matches(entry: MediaRange, offer: MediaType) -> bool:
     wanted = entry.media_type
-    if not _covers(wanted.essence, offer.essence):
+    if not _covers(wanted.essence, offer.essence.lower()):
         return False
     if "type" in wanted.params and not _covers(wanted.params["type"].lower(), offer.params.get("type", "").lower()):
         return False

@@ -6,7 +6,7 @@ UIDs are columns and answered by the database; names, identifiers and dates are 
 
 from transfers.searching.attributes import Level
 from transfers.searching.levels import Results, search
-from transfers.searching.query import Query, parse
+from transfers.searching.query import Query, matching_keys, parse
 from transfers.searching.shaping import Scope
 
-__all__ = ["Level", "Query", "Results", "Scope", "parse", "search"]
+__all__ = ["Level", "Query", "Results", "Scope", "matching_keys", "parse", "search"]

@@ -89,6 +89,12 @@ def parse(level: Level, pairs: Iterable[tuple[str, str]], *, levels: Iterable[Le
     return reader.query()
 
 
+def matching_keys(levels: Iterable[Level]) -> list[tuple[str, str]]:
+    """What a resource of these levels may be searched by, as paths of tags and as paths of keywords."""
+    paths = [*PATIENT_KEYS, *(path for level in levels for path in KEYS[level])]
+    return [(path, _keyword(path)) for path in paths]
+
+
 class _Reader:
     def __init__(self, level: Level, levels: frozenset[Level]) -> None:
         self._level, self._levels = level, levels

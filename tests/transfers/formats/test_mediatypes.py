@@ -114,3 +114,8 @@ def test_boundary_in_accept_means_nothing() -> None:
 def test_hostile_header_is_read_in_no_time() -> None:
     assert mediatypes.parse_accept('a/b; x="' + '\\"' * 100_000) == []
     assert mediatypes.parse_accept("," * 100_000) == []
+
+
+def test_names_are_compared_without_regard_to_case() -> None:
+    offers = [mediatypes.MediaType("video", "H265")]
+    assert mediatypes.negotiate(mediatypes.parse_accept("Video/h265"), offers) == offers[0]
