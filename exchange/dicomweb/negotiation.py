@@ -135,6 +135,19 @@ def frame_syntax(choice: Choice, stored: str) -> str:
     return _encodable(choice.syntaxes) or _ANEW[root]
 
 
+def bulk_syntax(choice: Choice, stored: str) -> str:
+    """The syntax compressed pixel data are given in among other bulk data; raises NotAcceptable."""
+    if choice.offer.params.get("type", choice.offer.essence) != OCTETS or {"*", stored}.intersection(choice.syntaxes):
+        return frame_syntax(choice, stored)
+    if stored in rendering.DECODABLE and {None, EXPLICIT_LITTLE}.intersection(choice.syntaxes):
+        return EXPLICIT_LITTLE
+    if None in choice.syntaxes and stored in LOSSY:
+        return stored
+    raise errors.NotAcceptable(
+        f"Pixel data are stored in transfer syntax {stored} and cannot be given in another one. {_AS_STORED}"
+    )
+
+
 def part_type(choice: Choice, syntax: str) -> MediaType:
     """The type of a part, or of the only one, with the syntax its octets are in."""
     return _single(choice.offer.params.get("type", choice.offer.essence), {TRANSFER_SYNTAX: syntax})

@@ -1,21 +1,24 @@
-"""Retrieve: WADO-RS of studies, series, instances, metadata, frames and bulk data (PS3.18 Section 10.4)."""
+"""Retrieve: WADO-RS of studies, series, instances, metadata and frames (PS3.18 Section 10.4)."""
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from exchange import handover
-from exchange.dicomweb import negotiation, responses
+from exchange.dicomweb import bulk, negotiation, responses
 from exchange.dicomweb.guard import Root
 from exchange.dicomweb.responses import Part
 from transfers import bundling, errors, rendering, retrieving
+from transfers.formats import filemeta
 from transfers.formats.mediatypes import MediaType
 from transfers.retrieving import InstanceItem, Piece, Stretch, Target
 
 MAX_FRAMES = 10_000
+bulkdata = bulk.bulkdata
+# The bulk data of an instance stand for it (PS3.18 Table 10.4.4-1).
+_OCTETS = negotiation.multipart_of(negotiation.OCTETS)
 
 
 def study(request: HttpRequest, root: Root, *, study: str) -> HttpResponseBase:
@@ -31,8 +34,10 @@ def series(request: HttpRequest, root: Root, *, study: str, series: str) -> Http
 def instance(request: HttpRequest, root: Root, *, study: str, series: str, instance: str) -> HttpResponseBase:
     """One instance, as the only part of a multipart or by itself (PS3.18 Table 10.4.4-1)."""
     items = _select(root, Target(study, series, instance))
-    offers = [negotiation.multipart_of(negotiation.DICOM), MediaType("application", "dicom")]
+    offers = [negotiation.multipart_of(negotiation.DICOM), MediaType("application", "dicom"), _OCTETS]
     choice = negotiation.choose(request, offers)
+    if choice.offer is _OCTETS:
+        return bulk.respond_all(request, root, items, choice=choice)
     (part,) = file_parts(items, root, choice)
     if choice.is_multipart:
         answer = responses.multipart_answer([part], root=negotiation.DICOM, items=items)
@@ -66,27 +71,17 @@ def frames(
     """Single frames, by their numbers from 1 (PS3.18 Section 10.4.1.1.6)."""
     (item,) = _select(root, Target(study, series, instance))
     asked = parse_frame_list(numbers)
-    choice = negotiation.choose_frames(request, item.transfer_syntax_uid, is_single=len(asked) == 1)
-    syntax = negotiation.frame_syntax(choice, item.transfer_syntax_uid)
+    # What is deflated is inflated for every caller: its frames are plain octets.
+    stored = item.transfer_syntax_uid
+    stored = negotiation.EXPLICIT_LITTLE if stored in filemeta.DEFLATED else stored
+    choice = negotiation.choose_frames(request, stored, is_single=len(asked) == 1)
+    syntax = negotiation.frame_syntax(choice, stored)
     media_type = str(negotiation.part_type(choice, syntax))
     parts = [
         Part(media_type, f"{root.base_url}{item.path}/frames/{number}", pieces)
-        for number, pieces in zip(asked, _frame_pieces(item, asked, syntax), strict=True)
+        for number, pieces in zip(asked, bulk.frame_pieces(item, asked, syntax), strict=True)
     ]
-    return _respond_viewed(request, root, item, choice=choice, parts=parts)
-
-
-def bulkdata(
-    request: HttpRequest, root: Root, *, study: str, series: str, instance: str, path: str
-) -> HttpResponseBase:
-    """The value that metadata names by a BulkDataURI (PS3.18 Section 10.4.1.1.5)."""
-    (item,) = _select(root, Target(study, series, instance))
-    stretch = retrieving.locate_bulk(item, path)
-    choice = negotiation.choose(
-        request, [negotiation.multipart_of(negotiation.OCTETS), MediaType("application", "octet-stream")]
-    )
-    part = Part(negotiation.OCTETS, f"{root.base_url}{item.path}/bulkdata/{path}", [stretch])
-    return _respond_viewed(request, root, item, choice=choice, parts=[part])
+    return bulk.respond_viewed(request, root, [item], choice=choice, parts=parts)
 
 
 def parse_frame_list(text: str) -> list[int]:
@@ -104,23 +99,14 @@ def parse_frame_list(text: str) -> list[int]:
 
 def _several(request: HttpRequest, root: Root, target: Target) -> HttpResponseBase:
     items = _select(root, target)
-    choice = negotiation.choose(request, [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP])
+    choice = negotiation.choose(request, [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP, _OCTETS])
+    if choice.offer is _OCTETS:
+        return bulk.respond_all(request, root, items, choice=choice)
     if not choice.is_multipart:
         return handover.respond(request, bundling.bundle(items), who=root.who)
     parts = file_parts(items, root, choice)
     answer = responses.multipart_answer(parts, root=negotiation.DICOM, items=items)
     return handover.respond(request, answer, who=root.who)
-
-
-def _frame_pieces(item: InstanceItem, asked: Sequence[int], syntax: str) -> list[list[Piece]]:
-    if syntax == negotiation.EXPLICIT_LITTLE and item.transfer_syntax_uid in rendering.DECODABLE:
-        decoded = rendering.decoded_frames(item, asked)
-        return [rendering.made_whole(pieces) for pieces in decoded] if len(asked) == 1 else decoded
-    if syntax != item.transfer_syntax_uid and syntax in rendering.ENCODABLE:
-        return rendering.encoded_frames(item, asked, syntax)
-    located = retrieving.locate_frames(item, asked)
-    width = 1 if syntax == item.transfer_syntax_uid else retrieving.pixel_width(item)
-    return [[replace(one, width=width, origin=one.start) for one in frame] for frame in located]
 
 
 def _select(root: Root, target: Target) -> list[InstanceItem]:
@@ -160,14 +146,3 @@ def _file_pieces(
     budget.take(item.pixel_start or 0)
     pieces = rendering.decompressed_pieces(item)
     return rendering.made_whole(pieces) if is_single else pieces
-
-
-def _respond_viewed(
-    request: HttpRequest, root: Root, item: InstanceItem, *, choice: negotiation.Choice, parts: Sequence[Part]
-) -> HttpResponseBase:
-    if choice.is_multipart:
-        root_type = parts[0].media_type.partition(";")[0]
-        answer = responses.multipart_answer(parts, root=root_type, items=[item], kind="viewed")
-    else:
-        answer = responses.single_answer(parts[0], item=item, kind="viewed")
-    return handover.respond(request, answer, who=root.who)

@@ -7,6 +7,7 @@ are wanted.
 
 from transfers.rendering.decompressing import DECODABLE, decoded_frames, decompressed_pieces, made_whole
 from transfers.rendering.encoding import ENCODABLE, Room, encoded_frames, encoded_pieces
+from transfers.rendering.held import held_frames
 from transfers.rendering.opened import has_pixels
 from transfers.rendering.pictures import (
     MAX_MADE,
@@ -44,6 +45,7 @@ __all__ = [
     "frame_numbers",
     "has_pages",
     "has_pixels",
+    "held_frames",
     "made_whole",
     "page",
     "pictures_of",

@@ -18,6 +18,7 @@ from transfers.retrieving.answers import (
     stream,
     tag,
 )
+from transfers.retrieving.bulk import PIXELS, bulk_pieces, named_bulk
 from transfers.retrieving.converting import CONVERTIBLE, Budget, explicit_pieces, pixel_width, with_syntax
 from transfers.retrieving.frames import find_frames, locate_bulk, locate_frames, stretches
 from transfers.retrieving.items import (
@@ -41,6 +42,7 @@ __all__ = [
     "CONVERTIBLE",
     "DOCUMENT",
     "INSTANCE",
+    "PIXELS",
     "SHOWN",
     "Answer",
     "Budget",
@@ -53,6 +55,7 @@ __all__ = [
     "Stretch",
     "Target",
     "Whole",
+    "bulk_pieces",
     "digests",
     "explicit_pieces",
     "find",
@@ -60,6 +63,7 @@ __all__ = [
     "is_small",
     "locate_bulk",
     "locate_frames",
+    "named_bulk",
     "of_pieces",
     "open_key",
     "pixel_width",

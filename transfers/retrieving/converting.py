@@ -39,7 +39,7 @@ class Budget:
 def explicit_pieces(item: InstanceItem, budget: Budget) -> list[Piece]:
     """The file in Explicit VR Little Endian, as pieces; raises NotAcceptable where that cannot be."""
     try:
-        pieces = _inflated(item, budget) if item.transfer_syntax_uid == _DEFLATED else _converted(item, budget)
+        pieces = _inflated_file(item, budget) if item.transfer_syntax_uid == _DEFLATED else _converted(item, budget)
     except errors.InstanceRefused:
         raise errors.NotAcceptable(_UNREADABLE) from None
     size = sum(len(piece) if isinstance(piece, bytes) else piece.stop - piece.start for piece in pieces)
@@ -84,16 +84,21 @@ def _converted(item: InstanceItem, budget: Budget) -> list[bytes | Stretch]:
     ]
 
 
-def _inflated(item: InstanceItem, budget: Budget) -> list[bytes | Stretch]:
-    """PS3.5 Annex A.5: inside the deflation everything is explicit already."""
-    front = b"".join(read(item, start=0, stop=item.dataset_offset))
+def inflated(item: InstanceItem, budget: Budget) -> list[bytes]:
+    """A deflated data set, held; raises MalformedInstance, UnsafeInstance, and NotAcceptable past the budget."""
     inflater = deflate.Inflater()
-    pieces: list[bytes | Stretch] = [with_syntax(front)]
+    pieces: list[bytes] = []
     for chunk in read(item, start=item.dataset_offset, stop=item.size):
         for piece in inflater.feed(chunk):
             budget.take(len(piece))
             pieces.append(piece)
     return pieces
+
+
+def _inflated_file(item: InstanceItem, budget: Budget) -> list[bytes | Stretch]:
+    """PS3.5 Annex A.5: inside the deflation everything is explicit already."""
+    front = b"".join(read(item, start=0, stop=item.dataset_offset))
+    return [with_syntax(front), *inflated(item, budget)]
 
 
 def with_syntax(front: bytes, syntax: str = EXPLICIT_LITTLE) -> bytes:

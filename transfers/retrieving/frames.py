@@ -54,13 +54,11 @@ def locate_bulk(item: InstanceItem, path: str) -> Stretch:
 
     Raises NotFound where there is none, NotAcceptable for pixel data that is encapsulated.
     """
-    if not _PATH.fullmatch(path):
-        raise errors.NotFound
+    steps = parse_path(path)
     if path.upper() == _PIXEL_DATA and item.pixel_start is not None and item.pixel_length is None:
         raise errors.NotAcceptable("This pixel data is compressed. Retrieve its frames with transfer-syntax=*.")
     if item.transfer_syntax_uid in filemeta.DEFLATED:
         raise errors.NotAcceptable("This instance is deflated. Retrieve it whole, with transfer-syntax=*.")
-    steps = [int(step, 10 if at % 2 else 16) for at, step in enumerate(path.split("/"))]
     try:
         value = locating.find(
             _Window(item).read_at,
@@ -74,6 +72,13 @@ def locate_bulk(item: InstanceItem, path: str) -> Stretch:
         raise errors.NotFound from None
     # Bulk data are Little Endian (PS3.18 Section 8.7.3.5.2).
     return Stretch(item, value.start, min(value.stop, item.size), value.width, value.start)
+
+
+def parse_path(path: str) -> list[int]:
+    """Tags with the numbers of items between them; raises NotFound for what is no path."""
+    if not _PATH.fullmatch(path):
+        raise errors.NotFound
+    return [int(step, 10 if at % 2 else 16) for at, step in enumerate(path.split("/"))]
 
 
 class _Window:

@@ -52,6 +52,21 @@ def stream_native(items: Sequence[InstanceItem], *, who: Principal, base_url: st
     return _streamed(items, who, base_url, lead=b"", form=form, end=multipart.closing(boundary))
 
 
+def batches(items: Sequence[InstanceItem]) -> Iterator[list[InstanceItem]]:
+    """Few enough at once that their records, as sealed, fit into one piece of memory."""
+    for first in range(0, len(items), _BATCH):
+        sizes = _fetch_sizes([item.pk for item in items[first : first + _BATCH]])
+        batch: list[InstanceItem] = []
+        held = 0
+        for item in items[first : first + _BATCH]:
+            if batch and held + sizes.get(item.pk, 0) > AT_ONCE:
+                yield batch
+                batch, held = [], 0
+            batch.append(item)
+            held += sizes.get(item.pk, 0)
+        yield batch
+
+
 # Turns the record of an instance into what is handed over; the last argument says whether it is the first.
 _Form = Callable[[InstanceItem, bytes, bool], Iterator[bytes]]
 
@@ -66,7 +81,7 @@ def _streamed(
     ledger = Ledger("viewed", who=who, road="dicomweb", action="study.view")
     waiting, held, is_first = [lead], 0, True
     try:
-        for batch in _batches(items):
+        for batch in batches(items):
             for seen in {item.seen.transfer_id: item.seen for item in batch}.values():
                 access.ensure_still_open(seen)
             sent = 0
@@ -85,21 +100,6 @@ def _streamed(
         ledger.is_complete = True
     finally:
         ledger.write()
-
-
-def _batches(items: Sequence[InstanceItem]) -> Iterator[list[InstanceItem]]:
-    """Few enough at once that their records, as sealed, fit into one piece of memory."""
-    for first in range(0, len(items), _BATCH):
-        sizes = _fetch_sizes([item.pk for item in items[first : first + _BATCH]])
-        batch: list[InstanceItem] = []
-        held = 0
-        for item in items[first : first + _BATCH]:
-            if batch and held + sizes.get(item.pk, 0) > AT_ONCE:
-                yield batch
-                batch, held = [], 0
-            batch.append(item)
-            held += sizes.get(item.pk, 0)
-        yield batch
 
 
 def records(items: Sequence[InstanceItem], *, base_url: str) -> Iterator[bytes]:
