@@ -51,6 +51,8 @@ def apply(
         sender_id, step = row
         if step.state not in lifecycle.GATHERING:
             _stop_gathering(transfer_id)
+        if step.state == State.AVAILABLE:
+            _open_deliveries(transfer_id)
         audit.record(
             who,
             f"transfer.{event.replace(' ', '-')}",
@@ -114,6 +116,14 @@ def _stop_gathering(transfer_id: UUID) -> None:
     """From here on the same study is another transfer, or a follow-up of this one."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM transfers_intake WHERE transfer_id = %s", [transfer_id])
+
+
+def _open_deliveries(transfer_id: UUID) -> None:
+    """From here on its recipients may read: later they are told that it is over, and the register names them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE transfers_delivery SET was_open = true WHERE transfer_id = %s AND access = 'open'", [transfer_id]
+        )
 
 
 def _refusal(transfer_id: UUID, event: Event, revision: int | None) -> errors.Refused:

@@ -194,11 +194,11 @@ def test_a_later_version_is_not_overwritten_and_validated_again(monkeypatch: pyt
     def judge_while_a_push_ends(instances: Any, *, key: Any) -> Any:  # Any: passed on
         verdicts = judge(instances, key=key)
         factories.store_instance(transfer, factories.make_ct(SOPInstanceUID=uid, StudyInstanceUID=study))
-        Transfer.objects.filter(pk=transfer.pk).update(revision=99)
+        Transfer.objects.filter(pk=transfer.pk).update(revision=99, state=State.RECEIVING)
         return verdicts
 
     monkeypatch.setattr(reading, "judge_instances", judge_while_a_push_ends)
-    assert validated(transfer).state == State.VALIDATING
+    assert validated(transfer).state == State.RECEIVING
     instance.refresh_from_db()
     assert instance.record is None and not Finding.objects.exists()
 

@@ -70,6 +70,11 @@ def destination_of_address(who: Principal, address: str) -> Destination:
 
     Raises Forbidden without the right to store, NotFound where there is no such address.
     """
+    _refuse_bound(who)
+    return _addressed(who, address)
+
+
+def _addressed(who: Principal, address: str) -> Destination:
     place = _sending_place(who)
     organization, _, department = address.lower().partition(".")
     row = statements.one(_ADDRESS, [organization, department, place.organization_id])
@@ -98,7 +103,8 @@ def destination_of_address(who: Principal, address: str) -> Destination:
 
 
 def draft_destination(who: Principal) -> Destination:
-    """A draft of the caller's organisation, to be addressed later."""
+    """A draft of the caller's organisation, to be addressed later. Raises Forbidden without the right to store."""
+    _refuse_bound(who)
     place = _sending_place(who)
     return _plain_destination(place.organization_id, place.department_id, transfer_id=None)
 
@@ -134,7 +140,7 @@ def resolve_recipient(who: Principal, *, address: str = "", email: str = "") -> 
     Raises NotFound for an unknown address.
     """
     if address:
-        recipient = destination_of_address(who, address).recipient
+        recipient = _addressed(who, address).recipient
         assert recipient is not None
         return recipient
     user = User.objects.filter(email__iexact=email.strip(), is_active=True).only("id").first()
@@ -152,6 +158,12 @@ def find_places(query: str, *, limit: int = 50) -> list[Organization | Departmen
         )
     places: list[Organization | Department] = [*organizations[:limit], *departments[:limit]]
     return places[:limit]
+
+
+def _refuse_bound(who: Principal) -> None:
+    """A credential for one transfer begins no other."""
+    if who.bound_to:
+        raise errors.Forbidden("This credential is for one transfer. Push below /dicomweb/transfers/ with its id.")
 
 
 def _sending_place(who: Principal) -> Place:

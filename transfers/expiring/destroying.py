@@ -16,6 +16,9 @@ from transfers.rules.lifecycle import Event, State
 _EMPTY = (
     "DELETE FROM transfers_pullrecord WHERE delivery_id IN (SELECT id FROM transfers_delivery WHERE transfer_id = %s)",
     "DELETE FROM transfers_finding WHERE transfer_id = %s",
+    # A later document, of a follow-up, may say that it replaces one of these.
+    "UPDATE transfers_document SET replaces_id = NULL"
+    " WHERE replaces_id IN (SELECT id FROM transfers_document WHERE transfer_id = %s)",
     "DELETE FROM transfers_document WHERE transfer_id = %s",
     "DELETE FROM transfers_instance WHERE transfer_id = %s",
     "DELETE FROM transfers_declaredinstance WHERE transfer_id = %s",

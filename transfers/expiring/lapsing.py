@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.principals import system
-from transfers import transitions
+from transfers import sweeps, transitions
 from transfers.models import Intake, Transfer
 from transfers.rules.lifecycle import Access, Event, Progress, State
 
@@ -21,7 +21,7 @@ _DONE = Q(progress=Progress.PROVEN) | Q(access__in=[Access.DECLINED, Access.REVO
 def lapse_due() -> int:
     """Close every transfer whose time is up; returns how many."""
     due = Transfer.objects.filter(state__in=_LAPSING, available_until__lte=Now())
-    return sum(_lapse(transfer_id) for transfer_id in due.order_by("available_until").values_list("pk", flat=True))
+    return sweeps.each(due.order_by("available_until").values_list("pk", flat=True), _lapse)
 
 
 def close_fulfilled(transfer_id: UUID) -> bool:

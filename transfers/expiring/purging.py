@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce, Now
 
 from accounts import audit
 from accounts.principals import system
-from transfers import keys, transitions, vault
+from transfers import keys, sweeps, transitions, vault
 from transfers.expiring import braking, clock, destroying
 from transfers.expiring.braking import Load
 from transfers.models import Destruction, Lease, Pack, Switch, Transfer
@@ -31,7 +31,7 @@ def purge_due() -> int:
     """Destroy every transfer that is due, unless the brake is on; returns how many."""
     if not braking.may_purge(_load()):
         return 0
-    return sum(_purge(transfer_id) for transfer_id in due().order_by("purge_at").values_list("pk", flat=True))
+    return sweeps.each(due().order_by("purge_at").values_list("pk", flat=True), _purge)
 
 
 def due() -> QuerySet[Transfer]:
@@ -75,7 +75,7 @@ def destroy_day_keys() -> int:
     open_records = Destruction.objects.filter(day_key_destroyed_at=None).values_list("day_key_id", flat=True)
     # Gone already, but a crash came before that was written down.
     over |= {day_key_id for day_key_id in open_records.distinct() if keys.day_of(day_key_id) < today}
-    return sum(_destroy_day_key(day_key_id) for day_key_id in sorted(over))
+    return sweeps.each(sorted(over), _destroy_day_key)
 
 
 def _load() -> Load:

@@ -104,8 +104,10 @@ def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta
     target, held = _lock(push.birth.transfer_id, uids)
     found = _sort(push, [latest[uid] for uid in uids], target, held)
     if found.news:
+        left = rows.left_by(push, found.news, replaced=found.replaced)
         with statements.pipelined():
             rows.insert(push, found.news, replaced=found.replaced, quiet=quiet)
+            rows.tidy(push, left)
             _record(who, push, target, found)
         _advance(who, push, target, added=found.added)
     else:

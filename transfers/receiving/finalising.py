@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts.principals import system
-from transfers import errors, transitions, vault
+from transfers import errors, sweeps, transitions, vault
 from transfers.receiving.push import LEASE_SECONDS
 from transfers.rules.lifecycle import Event
 
@@ -16,17 +16,27 @@ _DUE = """
                           AND l.heartbeat_at > now() - make_interval(secs => %s))
      ORDER BY t.quiet_until LIMIT 500
 """
+_BROUGHT_NOTHING = """
+    SELECT state = 'receiving' AND instance_count = 0 AND declared_instances IS NULL
+           AND message_record IS NULL AND purpose = ''
+           AND NOT EXISTS (SELECT FROM transfers_document WHERE transfer_id = t.id)
+           AND NOT EXISTS (SELECT FROM transfers_declaredinstance WHERE transfer_id = t.id)
+           AND NOT EXISTS (SELECT FROM transfers_lease WHERE transfer_id = t.id)
+           AND NOT EXISTS (SELECT FROM transfers_idempotencykey WHERE transfer_id = t.id)
+           AND NOT EXISTS (SELECT FROM transfers_notification n LEFT JOIN transfers_delivery d ON d.id = n.delivery_id
+                            WHERE t.id IN (n.transfer_id, d.transfer_id))
+           AND NOT EXISTS (SELECT FROM transfers_grant g JOIN transfers_delivery d ON d.id = g.delivery_id
+                            WHERE d.transfer_id = t.id)
+      FROM transfers_transfer t WHERE id = %s FOR UPDATE OF t
+"""
 
 
 def finalise_quiet() -> int:
     """Finalise what has been quiet long enough, or was asked to be; quiet proves nothing about completeness."""
-    finalised = 0
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [LEASE_SECONDS])
-        due = cursor.fetchall()
-    for transfer_id, is_explicit in due:
-        finalised += _finalise(transfer_id, "explicit" if is_explicit else "quiet")
-    return finalised
+        due = dict(cursor.fetchall())
+    return sweeps.each(due, lambda transfer_id: _finalise(transfer_id, "explicit" if due[transfer_id] else "quiet"))
 
 
 def discard_packs(limit: int = 500) -> int:
@@ -53,7 +63,7 @@ def discard_packs(limit: int = 500) -> int:
 def _finalise(transfer_id: UUID, how: str) -> int:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            if _is_empty_follow_up(transfer_id):
+            if _brought_nothing(transfer_id):
                 _remove(transfer_id)
                 return 0
             cursor.execute(
@@ -69,18 +79,13 @@ def _finalise(transfer_id: UUID, how: str) -> int:
     return 1
 
 
-def _is_empty_follow_up(transfer_id: UUID) -> bool:
-    """A transfer made for a push that brought nothing new; locked, so that no push slips in."""
+def _brought_nothing(transfer_id: UUID) -> bool:
+    """Made for a push that brought nothing new, and known to nobody; locked, so that no push slips in.
+
+    What a person made, declared, named a link for or was told of is never taken back like this.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT instance_count = 0 AND NOT EXISTS (SELECT FROM transfers_document WHERE transfer_id = t.id)
-                   AND message_record IS NULL AND purpose = ''
-                   AND NOT EXISTS (SELECT FROM transfers_lease WHERE transfer_id = t.id)
-              FROM transfers_transfer t WHERE id = %s FOR UPDATE
-            """,
-            [transfer_id],
-        )
+        cursor.execute(_BROUGHT_NOTHING, [transfer_id])
         row = cursor.fetchone()
     return bool(row and row[0])
 

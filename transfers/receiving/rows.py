@@ -8,7 +8,7 @@ therefore written with it, and those of a row that was there are added to.
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, LiteralString
 from uuid import UUID
 
 from accounts import statements
@@ -54,7 +54,7 @@ _INSERT: Final = f"""
           JOIN series ON (series.study_id, series.series_instance_uid) = (study.id, news.series_instance_uid)
          ORDER BY sop_instance_uid
         ON CONFLICT (transfer_id, sop_instance_uid) DO UPDATE
-           SET pack_id = excluded.pack_id, received_at = excluded.received_at, record = NULL,
+           SET pack_id = excluded.pack_id, received_at = excluded.received_at, record = NULL, rejected_by = '',
                validated_sha256 = NULL, study_id = excluded.study_id, series_id = excluded.series_id,
                ({_COLUMNS}) = (SELECT {_COLUMNS} FROM news WHERE news.sop_instance_uid = excluded.sop_instance_uid)),
     counted_series AS (
@@ -79,6 +79,36 @@ _INSERT: Final = f"""
            last_byte_at = now(), quiet_until = now() + make_interval(secs => %(quiet)s), revision = revision + 1
      WHERE id = %(transfer)s
 """  # noqa: S608 - built from the column list above
+
+# After a version that lies in another study or series than the one it replaces: what was found out about the places
+# it left may have been said by it, so it is forgotten and read anew; places without instances go.
+_LEFT: Final = """
+    SELECT i.sop_instance_uid, i.study_id, i.series_id, st.study_instance_uid, se.series_instance_uid
+      FROM transfers_instance i
+      JOIN transfers_study st ON st.id = i.study_id JOIN transfers_series se ON se.id = i.series_id
+     WHERE i.transfer_id = %s AND i.sop_instance_uid = ANY(%s)
+"""
+_TIDY: Final[tuple[LiteralString, ...]] = (
+    "UPDATE transfers_instance SET record = NULL, validated_sha256 = NULL"
+    " WHERE study_id = ANY(%(studies)s) OR series_id = ANY(%(series)s)",
+    "UPDATE transfers_series SET record = NULL WHERE id = ANY(%(series)s) OR study_id = ANY(%(studies)s)",
+    "UPDATE transfers_study SET record = NULL, patient_hash = NULL, accession_hash = NULL WHERE id = ANY(%(studies)s)",
+    "DELETE FROM transfers_series s WHERE id = ANY(%(series)s)"
+    " AND NOT EXISTS (SELECT FROM transfers_instance WHERE series_id = s.id)",
+    "DELETE FROM transfers_study s WHERE id = ANY(%(studies)s)"
+    " AND NOT EXISTS (SELECT FROM transfers_instance WHERE study_id = s.id)",
+    """
+    UPDATE transfers_series s SET instance_count = (SELECT count(*) FROM transfers_instance WHERE series_id = s.id)
+      FROM transfers_study st WHERE st.id = s.study_id AND st.transfer_id = %(transfer)s
+    """,
+    """
+    UPDATE transfers_study s SET instance_count = (SELECT count(*) FROM transfers_instance WHERE study_id = s.id),
+           series_count = (SELECT count(*) FROM transfers_series WHERE study_id = s.id)
+     WHERE transfer_id = %(transfer)s
+    """,
+    "UPDATE transfers_transfer t SET study_count = (SELECT count(*) FROM transfers_study WHERE transfer_id = t.id)"
+    " WHERE id = %(transfer)s",
+)
 
 HELD: Final = """
     SELECT sop_instance_uid, sha256, size FROM transfers_instance
@@ -136,6 +166,37 @@ def insert(push: Push, news: list[Staged], *, replaced: dict[str, Held], quiet: 
             "quiet": quiet.total_seconds(),
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Studies and series, by their rows, that replaced versions lay in and later versions do not."""
+
+    studies: frozenset[int]
+    series: frozenset[int]
+
+
+def left_by(push: Push, news: list[Staged], *, replaced: dict[str, Held]) -> Left:
+    """What later versions will leave; to be asked before they are inserted."""
+    if not replaced:
+        return Left(frozenset(), frozenset())
+    headers = {one.header.sop_instance_uid: one.header for one in news}
+    studies, series = set(), set()
+    for uid, study_id, series_id, study, series_uid in statements.run(_LEFT, [push.birth.transfer_id, list(replaced)]):
+        if study != headers[uid].study_instance_uid:
+            studies.add(study_id)
+        if (study, series_uid) != (headers[uid].study_instance_uid, headers[uid].series_instance_uid):
+            series.add(series_id)
+    return Left(frozenset(studies), frozenset(series))
+
+
+def tidy(push: Push, left: Left) -> None:
+    """Count again, and forget what was known of the places left; those without instances go."""
+    if not left.series:
+        return
+    values = {"transfer": push.birth.transfer_id, "studies": list(left.studies), "series": list(left.series)}
+    for statement in _TIDY:
+        statements.send(statement, values)
 
 
 def _record(one: Staged, *, is_added: bool) -> dict[str, str | int | None]:

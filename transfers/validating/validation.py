@@ -1,7 +1,8 @@
 """Validate a transfer: verify what is stored, describe it in the sandbox, grade it, and decide what follows.
 
 Safe to repeat and safe beside pushes: records are written only for the digest that was read, and the decision
-only if nothing has come since the transfer was looked at; what came is finalised, and validated, later.
+only if the transfer is what it was when it was looked at. What a push brings is finalised, and validated, later; after
+any other change it is looked at again at once, which reads nothing twice.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from transfers.keys.opened import TransferKey
 from transfers.models import Finding, Instance, Transfer
 from transfers.rules import conformance
 from transfers.rules.findings import Found
-from transfers.rules.lifecycle import Access, Event, State
+from transfers.rules.lifecycle import Event, State
 from transfers.validating import gathering, reading, recording, rejecting
 from transfers.validating.gathering import Gathered
 from transfers.validating.recording import UNDER_VALIDATION, Recorder
@@ -29,6 +30,9 @@ from transfers.validating.rejecting import Rejection
 BATCH: Final = 128
 # A longer record is read from the instance again rather than opened whole.
 MAX_KNOWN_RECORD: Final = 1 << 20
+
+# Changed so often while it is looked at, it is left to the job's next attempt.
+ATTEMPTS: Final = 5
 
 WORKER: Final = system("worker")
 
@@ -44,14 +48,17 @@ class Outcome:
 
 def validate(transfer_id: UUID) -> None:
     """Validate a transfer that was finalised, or a draft in place; anything else is left alone."""
-    transfer = Transfer.objects.select_related("sender").filter(pk=transfer_id).first()
-    if transfer is None or transfer.state not in UNDER_VALIDATION:
-        return
-    with suppress(errors.Conflict, errors.PreconditionFailed):
-        key = lookups.open_key(transfer)
-        outcome = _examine(transfer, key=key)
-        with transaction.atomic():
-            _conclude(transfer, outcome, key=key)
+    for _ in range(ATTEMPTS):
+        transfer = Transfer.objects.select_related("sender").filter(pk=transfer_id).first()
+        if transfer is None or transfer.state not in UNDER_VALIDATION:
+            return
+        with suppress(errors.Conflict, errors.PreconditionFailed):
+            key = lookups.open_key(transfer)
+            outcome = _examine(transfer, key=key)
+            with transaction.atomic():
+                _conclude(transfer, outcome, key=key)
+            return
+    raise errors.Unavailable("It changes all the time while it is looked at. It is looked at again later.")
 
 
 def apply_rejections(transfer_id: UUID) -> None:
@@ -113,7 +120,6 @@ def _conclude(transfer: Transfer, outcome: Outcome, *, key: TransferKey) -> None
         transfer.pk, event, who=WORKER, revision=transfer.revision, detail=_detail(transfer, outcome, event)
     )
     if event == Event.PASS:
-        transfer.deliveries.filter(access=Access.OPEN).update(was_open=True)
         rejecting.apply(transfer, outcome.rejections, who=WORKER)
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from unittest import mock
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from accounts.models import Organization
@@ -15,7 +16,7 @@ from tests import factories
 from tests.transfers.expiring.conftest import Make
 from tests.transfers.expiring.moments import DAY, age
 from transfers import errors, expiring, keys, vault
-from transfers.expiring import journaling
+from transfers.expiring import destroying, journaling
 from transfers.models import (
     Destruction,
     Finding,
@@ -265,3 +266,27 @@ def test_purging_a_damaged_transfer_is_not_stopped_by_the_damage(sent: Make, gen
     Study.objects.update(record=b"\x01 not what was sealed, by far too short")
     assert expiring.purge_due() == 1
     assert isinstance(transfer.pk, UUID) and Tombstone.objects.exists()
+
+
+def test_a_document_that_was_replaced_in_a_follow_up_goes(sent: Make) -> None:
+    earlier, later = sent(), sent()
+    replaced = factories.store_document(earlier, b"Preliminary.")
+    factories.store_document(later, b"Amended.", status="amended", replaces=replaced)
+    close(earlier)
+    assert expiring.purge_due() == 1
+    assert later.documents.get().replaces_id is None
+
+
+def test_one_that_cannot_be_destroyed_stops_no_other(sent: Make) -> None:
+    first, second = close(sent()), close(sent())
+    destroy = destroying.destroy
+
+    def broken(transfer_id: UUID, **how: Any) -> None:  # Any: as destroying.destroy
+        if transfer_id == first.pk:
+            raise IntegrityError
+        destroy(transfer_id, **how)
+
+    with mock.patch.object(destroying, "destroy", broken):
+        assert expiring.purge_due() == 1
+    second.refresh_from_db()
+    assert second.state == State.PURGED

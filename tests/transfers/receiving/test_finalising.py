@@ -1,7 +1,11 @@
 """When a push has ended, and what a later one becomes."""
 
 from datetime import timedelta
+from typing import Any
+from unittest import mock
+from uuid import UUID
 
+from django.db import IntegrityError
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -9,9 +13,9 @@ from accounts.models import Organization
 from accounts.principals import Principal, system
 from tests.factories import make_ct, make_uid
 from tests.transfers.receiving.conftest import Push, pieces
-from transfers import access, receiving, transitions
+from transfers import access, addressing, receiving, transitions
 from transfers.models import Instance, Intake, Lease, Transfer
-from transfers.rules.lifecycle import Event, State
+from transfers.rules.lifecycle import Event, State, Step
 
 
 def make_quiet(transfer: Transfer) -> None:
@@ -137,3 +141,29 @@ def test_a_push_that_meets_a_lapse_is_told(push: Push, who: Principal, recipient
         outcome = reception.commit()
     assert outcome.stored == []
     assert len(outcome.failed) == 1
+
+
+def test_what_a_person_sent_is_never_taken_back(who: Principal, sender: Organization) -> None:
+    created = addressing.create(who, recipients=["someone@example.org"], declared_instances=1)
+    addressing.send(who, created.transfer_id)
+    make_quiet(Transfer.objects.get())
+    assert receiving.finalise_quiet() == 1
+    assert Transfer.objects.get().state == State.VALIDATING
+
+
+def test_one_that_cannot_be_finalised_stops_no_other(push: Push) -> None:
+    push([make_ct()])
+    push([make_ct()])
+    first, second = Transfer.objects.order_by("created_at")
+    for number, transfer in enumerate((first, second)):
+        Transfer.objects.filter(pk=transfer.pk).update(quiet_until=Now() - timedelta(minutes=2 - number))
+    apply = transitions.apply
+
+    def broken(transfer_id: UUID, event: Event, **how: Any) -> Step:  # Any: as transitions.apply
+        if transfer_id == first.pk:
+            raise IntegrityError
+        return apply(transfer_id, event, **how)
+
+    with mock.patch.object(transitions, "apply", broken):
+        assert receiving.finalise_quiet() == 1
+    assert list(Transfer.objects.order_by("created_at").values_list("state", flat=True)) == ["receiving", "validating"]
