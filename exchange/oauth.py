@@ -13,9 +13,11 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
-from accounts import audit, authentication, credentials
+from accounts import audit, credentials
 from accounts.authentication import InvalidCredentials
 from accounts.models import ApiKey
+from exchange import callers, limits
+from transfers import errors
 
 CHALLENGE: Final = 'Basic realm="exchange"'
 MAX_BODY: Final = 16 * 1024
@@ -24,8 +26,8 @@ MAX_BODY: Final = 16 * 1024
 class _Refused(Exception):
     """An error answer of RFC 6749 Section 5.2."""
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
-        self.error, self.description, self.status = error, description, status
+    def __init__(self, error: str, description: str, status: int = 400, *, retry_after: int = 0) -> None:
+        self.error, self.description, self.status, self.retry_after = error, description, status, retry_after
         super().__init__(error)
 
 
@@ -40,6 +42,8 @@ def token(request: HttpRequest) -> HttpResponseBase:
             response["WWW-Authenticate"] = CHALLENGE
         if refused.status == 405:
             response["Allow"] = "POST"
+        if refused.retry_after:
+            response["Retry-After"] = str(refused.retry_after)
         return response
 
 
@@ -48,7 +52,10 @@ def _issue(request: HttpRequest) -> dict[str, str | int]:
         raise _Refused("invalid_request", "Send a POST.", 405)
     if request.content_type != "application/x-www-form-urlencoded" or _length(request) > MAX_BODY:
         raise _Refused("invalid_request", "Send a short form (application/x-www-form-urlencoded).")
-    key = _authenticate(*_client(request))
+    try:
+        key = _authenticate(request, *_client(request))
+    except errors.TooManyRequests as error:
+        raise _Refused("invalid_client", error.sentence, 429, retry_after=error.retry_after) from None
     if request.POST.get("grant_type") != "client_credentials":
         raise _Refused("unsupported_grant_type", "Send grant_type=client_credentials.")
     # A token does what its key does: asking for more is an error, asking for less cannot be honoured.
@@ -78,14 +85,15 @@ def _client(request: HttpRequest) -> tuple[str, str]:
     return unquote_plus(ident), unquote_plus(secret)
 
 
-def _authenticate(client_id: str, secret: str) -> ApiKey:
+def _authenticate(request: HttpRequest, client_id: str, secret: str) -> ApiKey:
     if not secret.startswith(f"{credentials.KEY_PREFIX}_"):
-        raise _unknown()  # a token is no client secret: it would renew itself for ever
+        secret = ""  # a token is no client secret: it would renew itself for ever
     try:
-        who = authentication.authenticate_secret(secret)
+        who = callers.authenticate_secret(request, secret)
     except InvalidCredentials:
         raise _unknown() from None
     if who.ident != f"key:{client_id}":
+        callers.count_failure(limits.source_of(request), client_id[:24])
         raise _unknown()
     key = ApiKey.objects.get(public_id=client_id)
     audit.record(who, "token.issue", organization_id=key.organization_id, subject=who.ident)

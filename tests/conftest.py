@@ -16,7 +16,7 @@ from typing import IO
 import pytest
 from django.conf import settings
 
-from exchange import embedded
+from exchange import callers, embedded
 
 DATA = Path(os.environ["EXCHANGE_TEST_DATA"])
 ALIVE = pytest.StashKey[IO[str]]()
@@ -35,6 +35,12 @@ for pid in [int(file.read_text()) for file in data.glob("*.pid")]:
         pass
 shutil.rmtree(data, ignore_errors=True)
 """
+
+
+@pytest.fixture(autouse=True)
+def fresh_callers() -> None:
+    """All tests call from one address, and many with wrong credentials."""
+    callers.clear()
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,8 @@ from django.contrib.auth.models import AnonymousUser
 from rest_framework import authentication, permissions, throttling
 from rest_framework.request import Request
 
-from accounts import authentication as credentials
 from accounts.principals import Principal
-from exchange import problems
+from exchange import callers, problems
 
 if TYPE_CHECKING:  # the framework's views load this module from the settings
     from rest_framework.views import APIView
@@ -19,7 +18,7 @@ class Caller(authentication.BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Principal] | None:  # Any: User or AnonymousUser
         http = request._request
-        who = credentials.authenticate(http)
+        who = callers.authenticate(http)
         if who is None:
             return None
         if who.kind != "user":

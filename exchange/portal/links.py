@@ -9,20 +9,28 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from django import forms
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from exchange import handover
-from exchange.portal import limits, pages, passes
+from exchange import handover, limits
+from exchange.limits import Limit
+from exchange.portal import pages, passes
 from transfers import access, addressing, bundling, errors
 from transfers.access import Link, Verdict, pulling
 from transfers.models import Grant, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
+
+# The second factor has a cap in the database as well.
+LOOKUPS: Final = Limit(
+    settings.EXCHANGE_LINK_RATE, "Too many links were opened from your network. Wait a minute and try again."
+)
 
 
 class PinForm(forms.Form):
@@ -56,7 +64,7 @@ class Notice:
 @pages.secret
 @pages.refusing
 def landing(request: HttpRequest, token: str) -> HttpResponseBase:
-    limits.LOOKUPS.take(limits.address_of(request))
+    LOOKUPS.take(limits.source_of(request))
     link = access.resolve_link(token)
     if link is None:
         return pages.page(request, "link_unknown", status=404)

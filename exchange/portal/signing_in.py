@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path, reverse
 
-from exchange.portal import limits
+from exchange import limits
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped library

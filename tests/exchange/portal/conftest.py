@@ -1,6 +1,6 @@
 import pytest
 
-from exchange.portal import limits
+from exchange.portal import links
 from tests.actors import Cast, make_cast
 
 
@@ -12,4 +12,4 @@ def cast(db: None) -> Cast:
 @pytest.fixture(autouse=True)
 def fresh_limits() -> None:
     """All tests come from one address."""
-    limits.LOOKUPS.clear()
+    links.LOOKUPS.clear()

@@ -11,8 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from pytest_django import Settings
 
 from accounts.models import User
+from exchange import limits
 from exchange import settings as product
-from exchange.portal import limits
 from tests.actors import Cast
 from tests.exchange.portal.linking import Answer, text_of
 
