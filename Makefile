@@ -10,13 +10,14 @@ PRODUCTION = SECRET_KEY=0123456789-only-a-check-abcdefghijklmnopqrstuvwxyz-01234
 	PUBLIC_URL=https://exchange.example.org EXCHANGE_KEYS=file:///var/lib/waystation-keys \
 	DATABASE_URL=postgres://exchange@db.example.org/exchange CELERY_BROKER_URL=amqp://mq.example.org//
 
-.PHONY: help demo run test peers lint bench clean requirements
+.PHONY: help demo run test peers nightly lint bench clean requirements
 
 help:
 	@echo "make demo    start everything, send a study, watch it arrive, be pulled and expire (DEMO_EXIT=1: then stop)"
 	@echo "make run     start everything and serve until Ctrl-C"
 	@echo "make test    lint, types, import rules and every test that packages from PyPI can run"
 	@echo "make peers   the programs we did not write: needs root, apt-get and npm; STUDIES=folder of DICOM files"
+	@echo "make nightly 5,000 generated requests to an exchange of its own; REQUESTS=, SEED=: that many, the same again"
 	@echo "make bench   measure; make lint: the checks alone; make clean: remove the environment, never the data"
 
 demo: $(VENV)/base.stamp
@@ -39,6 +40,9 @@ test: lint
 
 peers: $(VENV)/dev.stamp
 	@VENV=$(VENV) bash tests/peers/run.sh
+
+nightly: $(VENV)/dev.stamp
+	@$(PY) tests/fuzz/run.py $${REQUESTS:+--requests $$REQUESTS} $${SEED:+--seed $$SEED} $${ONLY:+--only $$ONLY}
 
 bench: $(VENV)/dev.stamp
 	@$(PY) tests/benchmarks/run.py
