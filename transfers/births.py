@@ -4,15 +4,17 @@ Whoever makes one, a push, a sender or a document that follows, says only what i
 """
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
 from accounts.principals import Principal
 from transfers import errors
 from transfers.keys import opened
-from transfers.keys.opened import TransferKey
+from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Transfer
 from transfers.rules import reference, retention
 from transfers.rules.lifecycle import State
@@ -28,9 +30,26 @@ def database_now() -> datetime:
     return now
 
 
+@dataclass(frozen=True, slots=True)
+class Unborn:
+    """Id and key of a transfer that has no row yet: what it will hold can be sealed for it already."""
+
+    transfer_id: UUID
+    key: TransferKey
+    wrapped: WrappedKey
+
+
+def conceive(sender_id: int, *, until: datetime, grace: timedelta) -> Unborn:
+    """Draw the id and make the key of a transfer; writes nothing."""
+    transfer_id, day = uuid.uuid4(), retention.purge_day(retention.purge_at(until, grace=grace))
+    key, wrapped = opened.new(organization=str(sender_id), transfer=str(transfer_id), purge_day=day)
+    return Unborn(transfer_id, key, wrapped)
+
+
 def insert(
     who: Principal,
     *,
+    unborn: Unborn | None = None,
     sender_id: int,
     sender_department_id: int | None,
     state: State,
@@ -40,15 +59,12 @@ def insert(
 ) -> tuple[Transfer, TransferKey]:
     """Insert a transfer in the caller's transaction; a reference number that is taken is drawn again."""
     now, purge_at = database_now(), retention.purge_at(until, grace=grace)
+    unborn = _wrapped_anew(unborn, sender_id, purge_at) if unborn else conceive(sender_id, until=until, grace=grace)
     for _ in range(_COLLISIONS):
-        transfer_id = uuid.uuid4()
-        key, wrapped = opened.new(
-            organization=str(sender_id), transfer=str(transfer_id), purge_day=retention.purge_day(purge_at)
-        )
         try:
             with transaction.atomic():
                 transfer = Transfer.objects.create(
-                    id=transfer_id,
+                    id=unborn.transfer_id,
                     reference=reference.new(),
                     sender_id=sender_id,
                     sender_department_id=sender_department_id,
@@ -61,11 +77,22 @@ def insert(
                     available_until=until,
                     grace=grace,
                     purge_at=purge_at,
-                    wrapped_key=wrapped.wrapped,
-                    day_key_id=wrapped.day_key_id,
+                    wrapped_key=unborn.wrapped.wrapped,
+                    day_key_id=unborn.wrapped.day_key_id,
                     **columns,
                 )
         except IntegrityError:
             continue
-        return transfer, key
+        return transfer, unborn.key
     raise errors.Busy("No free reference number was found. Try again.")
+
+
+def _wrapped_anew(unborn: Unborn, sender_id: int, purge_at: datetime) -> Unborn:
+    """Its end may have been moved since it was conceived, and the key of its first day be gone."""
+    key, wrapped = opened.rewrap(
+        unborn.wrapped,
+        organization=str(sender_id),
+        transfer=str(unborn.transfer_id),
+        purge_day=retention.purge_day(purge_at),
+    )
+    return Unborn(unborn.transfer_id, key, wrapped)

@@ -1,15 +1,19 @@
 """Documents are sealed like instances, and follow what is already available."""
 
 import hashlib
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Final
 
 import pytest
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts import credentials
 from accounts.models import Organization
 from accounts.principals import Place, Principal
 from tests import factories
-from transfers import access, documenting, errors, lookups, vault
+from transfers import access, documenting, errors, expiring, lookups, receiving, vault
 from transfers.documenting import AttachedDocument, Description
 from transfers.models import Delivery, Document, Grant, Job, Lease, Pack, Transfer
 from transfers.receiving import push
@@ -35,6 +39,23 @@ def attach(
     return documenting.attach(
         who, transfer_id=transfer.pk, chunks=iter([content]), length=len(content), description=description
     )
+
+
+PAST: Final = timedelta(seconds=1)
+
+
+def attach_while(who: Principal, transfer: Transfer, happens: Callable[[], object]) -> AttachedDocument:
+    """Something happens after the first byte and before the last."""
+
+    def chunks() -> Iterator[bytes]:
+        yield PDF
+        happens()
+
+    return documenting.attach(who, transfer_id=transfer.pk, chunks=chunks(), length=None, description=DESCRIPTION)
+
+
+def end(transfer: Transfer) -> None:
+    Transfer.objects.filter(pk=transfer.pk).update(available_until=timezone.now() - PAST)
 
 
 def contents(document: Document) -> bytes:
@@ -115,6 +136,94 @@ def test_a_reader_by_mail_opens_the_follow_up_with_the_same_pin(who: Principal, 
     assert bytes(grant.pin_digest or b"") == access.digest_of_pin(copied, "12345678")
     opened = lookups.open_key(follow_up).open("email", hashed.hex(), copied.email_record or b"")
     assert opened == b"reader@clinic.example"
+
+
+def test_a_refused_document_leaves_no_follow_up(who: Principal, sender: Organization) -> None:
+    earlier = factories.make_transfer(sender, to=[factories.make_organization()], state=State.AVAILABLE)
+    with pytest.raises(errors.BadRequest):
+        attach(who, earlier, b"not a PDF")
+    assert list(Transfer.objects.all()) == [earlier]
+    assert not Lease.objects.exists()
+
+
+def test_the_document_of_a_follow_up_is_sealed_for_it(who: Principal, sender: Organization) -> None:
+    earlier = factories.make_transfer(sender, state=State.AVAILABLE)
+    attached = attach(who, earlier)
+    document = Document.objects.get(pk=attached.id)
+    assert document.pack.transfer_id == attached.transfer_id != earlier.pk
+    assert contents(document) == PDF
+    assert receiving.finalise_quiet() == 1
+
+
+def test_the_same_bytes_for_an_available_transfer_are_one_document(who: Principal, sender: Organization) -> None:
+    earlier = factories.make_transfer(sender, to=[factories.make_organization()], state=State.AVAILABLE)
+    first, second = attach(who, earlier), attach(who, earlier)
+    assert (second.id, second.transfer_id, second.is_new) == (first.id, first.transfer_id, False)
+    assert Transfer.objects.count() == 2
+
+
+def test_what_the_available_transfer_holds_itself_makes_no_follow_up(who: Principal, sender: Organization) -> None:
+    earlier = factories.make_transfer(sender, state=State.AVAILABLE)
+    held = factories.store_document(earlier, PDF, media_type="application/pdf")
+    attached = attach(who, earlier)
+    assert (attached.id, attached.transfer_id, attached.is_new) == (held.pk, earlier.pk, False)
+
+
+def test_a_follow_up_that_reaches_fewer_or_is_over_is_no_answer(who: Principal, sender: Organization) -> None:
+    first, second = factories.make_organization(), factories.make_organization()
+    earlier = factories.make_transfer(sender, to=[first, second], state=State.AVAILABLE)
+    fewer = factories.make_transfer(sender, to=[first], state=State.AVAILABLE, follows=earlier)
+    over = factories.make_transfer(sender, to=[first, second], state=State.CLOSED, follows=earlier)
+    for other in (fewer, over):
+        factories.store_document(other, PDF, media_type="application/pdf")
+    attached = attach(who, earlier)
+    assert attached.is_new and attached.transfer_id not in (fewer.pk, over.pk)
+
+
+@pytest.mark.parametrize("state", [State.RECEIVING, State.AVAILABLE])
+def test_a_document_that_arrives_after_the_end_is_refused(who: Principal, sender: Organization, state: State) -> None:
+    transfer = factories.make_transfer(sender, state=state)
+    with pytest.raises(errors.Gone):
+        attach_while(who, transfer, lambda: end(transfer))
+    assert not Document.objects.exists() and Transfer.objects.count() == 1
+
+
+def test_a_transfer_withdrawn_meanwhile_takes_none(who: Principal, sender: Organization) -> None:
+    transfer = factories.make_transfer(sender, state=State.AVAILABLE)
+    with pytest.raises(errors.Gone):
+        attach_while(who, transfer, lambda: expiring.withdraw(who, transfer.pk))
+    assert not Document.objects.exists()
+
+
+def test_one_that_becomes_available_meanwhile_is_told_to_try_again(who: Principal, sender: Organization) -> None:
+    transfer = factories.make_transfer(sender, state=State.VALIDATING)
+    with pytest.raises(errors.Conflict):
+        attach_while(who, transfer, lambda: Transfer.objects.update(state=State.AVAILABLE))
+
+
+def test_a_follow_up_ends_when_the_earlier_one_does_by_then(who: Principal, sender: Organization) -> None:
+    earlier = factories.make_transfer(sender, state=State.AVAILABLE)
+    until = timezone.now() + timedelta(days=60)
+    attached = attach_while(who, earlier, lambda: expiring.extend(who, earlier.pk, until))
+    follow_up = Transfer.objects.get(pk=attached.transfer_id)
+    assert follow_up.available_until == until
+    assert contents(Document.objects.get(pk=attached.id)) == PDF
+    assert follow_up.day_key_id.startswith(follow_up.purge_at.date().isoformat())
+
+
+@pytest.mark.parametrize("state", [State.RECEIVING, State.AVAILABLE])
+def test_an_upload_that_was_given_up_is_told_so(who: Principal, sender: Organization, state: State) -> None:
+    transfer = factories.make_transfer(sender, state=state)
+
+    def fall_silent() -> None:
+        long_ago = timezone.now() - timedelta(minutes=5)
+        Lease.objects.update(heartbeat_at=long_ago)
+        Pack.objects.update(created_at=long_ago)
+        expiring.end_dead_pushes()
+
+    with pytest.raises(errors.Unavailable, match="given up"):
+        attach_while(who, transfer, fall_silent)
+    assert not Document.objects.exists()
 
 
 @pytest.mark.parametrize(

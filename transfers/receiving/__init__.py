@@ -8,16 +8,18 @@ end the push, and only then is anything called stored (architecture: the commit 
 from transfers.receiving.finalising import discard_packs, finalise_quiet
 from transfers.receiving.intake import create_transfer, transfer_source
 from transfers.receiving.outcome import Failed, Outcome, Stored
-from transfers.receiving.push import Push, open_push
+from transfers.receiving.push import Birth, Push, Source, open_push
 from transfers.receiving.push import drop as drop_push
 from transfers.receiving.quota import ensure_room_for, usage
 from transfers.receiving.reception import Reception, receive
 
 __all__ = [
+    "Birth",
     "Failed",
     "Outcome",
     "Push",
     "Reception",
+    "Source",
     "Stored",
     "create_transfer",
     "discard_packs",

@@ -80,11 +80,13 @@ class Push:
             )
 
 
-def open_push(who: Principal, source: Source, *, is_first: bool = True) -> Push | None:
+def open_push(who: Principal, source: Source, *, is_first: bool = True, birth: Birth | None = None) -> Push | None:
     """Take a lease and write down the pack before its first byte; None where no transfer takes it.
 
     A credential has 16 pushes running; one more waits up to 30 s and then gets Busy. Only the first push of a
-    request is counted against that. Raises QuotaExceeded where the sender has no room for one instance more.
+    request is counted against that. With a `birth`, what comes is sealed for that transfer, which is not there yet:
+    until it is, lease and pack hang on the one of `source`. Raises QuotaExceeded where the sender has no room for one
+    instance more.
     """
     name = vault.new_name()
     limit = RUNNING_LIMIT if is_first else None
@@ -99,7 +101,7 @@ def open_push(who: Principal, source: Source, *, is_first: bool = True) -> Push 
         return None
     *found, lease_id, pack_id = row
     try:
-        birth = _birth(*found)
+        birth = birth or _birth(*found)
         quota.ensure_room_for(birth.sender_id, bytes_more=0, urgent=birth.is_urgent)
         prefix = aad_prefix(birth.sender_id, birth.transfer_id, name)
         writer = vault.open_pack(name, key=birth.key.packs, aad_prefix=prefix)
