@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from transfers import errors
+from transfers.expiring import braking
 from transfers.models import Job
 
 REMEMBER = 5.0  # seconds an answer holds: nobody can wear the storage out by asking
@@ -36,7 +37,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Database, storage and keys are there; 503 if one is not.
 
-    Late jobs are told but make nobody unready: a node taken out of service would not help them.
+    Late jobs are told but make nobody unready: a node taken out of service would not help them. Nor does
+    maintenance, in which an operator asks here whether all works before the doors open again.
     """
     parts = {
         "database": _holds("database", _ask_database),
@@ -44,6 +46,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         "keys": _holds("keys", import_string(settings.KEYS_FINGERPRINT)),
     }
     answer: dict[str, Any] = {name: "ok" if holds else "failing" for name, holds in parts.items()}  # Any: JSON
+    answer["maintenance"] = ("on" if braking.is_on(braking.MAINTENANCE) else "off") if parts["database"] else None
     answer["job_lag_seconds"] = _job_lag() if parts["database"] else None
     return JsonResponse(answer, status=200 if all(parts.values()) else 503)
 

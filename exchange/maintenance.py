@@ -14,10 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from transfers.models import Switch
 
 RETRY_AFTER: Final = 60
-# A supervisor asks these whether the processes live; static files are not a door.
-_OPEN: Final = ("/healthz", "/metrics", "/static/")
-
-
+# Supervisors and operators ask these what works, before they open the doors again; static files are not a door.
+_OPEN: Final = ("/healthz", "/readyz", "/metrics", "/static/")
 _FRESH_SECONDS: Final = 1.0
 
 

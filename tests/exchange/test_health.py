@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -35,7 +36,23 @@ def test_only_reading_is_allowed(client: Client) -> None:
 
 @pytest.mark.django_db
 def test_readyz_names_every_part(client: Client) -> None:
-    assert client.get("/readyz").json() == {"database": "ok", "storage": "ok", "keys": "ok", "job_lag_seconds": 0}
+    assert client.get("/readyz").json() == {
+        "database": "ok",
+        "storage": "ok",
+        "keys": "ok",
+        "maintenance": "off",
+        "job_lag_seconds": 0,
+    }
+
+
+@pytest.mark.django_db
+def test_in_maintenance_readyz_still_tells_what_works(client: Client, settings: Settings) -> None:
+    call_command("maintenance", "on")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["maintenance"]) == (200, "on")
+    health._remembered.clear()
+    settings.STORAGE_PROBE = f"{__name__}.fail"
+    assert client.get("/readyz").status_code == 503
 
 
 @pytest.mark.django_db
