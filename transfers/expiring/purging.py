@@ -4,12 +4,12 @@ A crash anywhere resumes: a claim that rolled back is claimed again, objects tha
 a day key that is gone is only written down.
 """
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Expression, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from accounts import audit
@@ -37,9 +37,7 @@ def purge_due() -> int:
 def due() -> QuerySet[Transfer]:
     """What is to be destroyed now: closed or rejected and past its grace, or a draft nobody touched for 30 days."""
     touched = Coalesce("last_byte_at", "state_changed_at")
-    idle = Q(state=State.DRAFT, touched__lte=Now() - retention.DRAFT_IDLE)
-    over = Q(state__in=[State.CLOSED, State.REJECTED], purge_at__lte=Now())
-    return Transfer.objects.alias(touched=touched).filter(idle | over)
+    return Transfer.objects.alias(touched=touched).filter(_due_at("lte", Now()))
 
 
 def delete_objects(transfer_id: UUID) -> None:
@@ -83,11 +81,18 @@ def _load() -> Load:
     confirmed = Switch.objects.filter(pk=braking.CONFIRMED, is_on=True).first()
     found = due()
     if confirmed is not None and confirmed.since is not None:
-        found = found.filter(purge_at__gt=confirmed.since)
+        found = found.filter(_due_at("gt", confirmed.since))
     count = found.count()
     # All transfers are counted only where it matters: this runs every few seconds.
     existing = Transfer.objects.exclude(state=State.PURGED).count() if count >= braking.MASS else 0
     return Load(due=count, existing=existing)
+
+
+def _due_at(comparison: str, moment: Expression | datetime) -> Q:
+    """Transfers whose time to be destroyed compares so: a draft has its own, counted from when it was touched."""
+    idle = Q(("state", State.DRAFT), (f"touched__{comparison}", moment - retention.DRAFT_IDLE))
+    over = Q(("state__in", [State.CLOSED, State.REJECTED]), (f"purge_at__{comparison}", moment))
+    return idle | over
 
 
 def _purge(transfer_id: UUID) -> bool:

@@ -22,10 +22,11 @@ from transfers.rules.lifecycle import Reason, State
 pytestmark = pytest.mark.django_db
 
 
-def make_due(organization: Organization, count: int) -> None:
+def make_due(organization: Organization, count: int, *, state: State = State.CLOSED, days: int = 45) -> None:
     """Many transfers past their grace; their key does not matter to the brake."""
-    first = factories.make_transfer(organization, state=State.CLOSED, reason=Reason.LAPSED)
-    age(first, 45 * DAY)
+    reason = Reason.LAPSED if state == State.CLOSED else Reason.NONE
+    first = factories.make_transfer(organization, state=state, reason=reason)
+    age(first, days * DAY)
     row = Transfer.objects.values().get(pk=first.pk)
     Transfer.objects.bulk_create(
         Transfer(**{**row, "id": uuid4(), "reference": f"M{number}", "wrapped_key": None})
@@ -60,6 +61,21 @@ def test_confirming_lets_through_what_was_stopped(elsewhere: Organization, purge
     call_command("purge", "confirm")
     assert expiring.purge_due() == 50
     assert not Switch.objects.get(pk=braking.BRAKE).is_on
+
+
+def test_confirming_lets_idle_drafts_through_too(elsewhere: Organization, purged: mock.Mock) -> None:
+    make_due(elsewhere, 50, state=State.DRAFT, days=31)
+    assert expiring.purge_due() == 0
+    call_command("purge", "confirm")
+    assert expiring.purge_due() == 50
+
+
+def test_another_mass_of_drafts_stops_again(elsewhere: Organization, purged: mock.Mock) -> None:
+    make_due(elsewhere, 50, state=State.DRAFT, days=31)
+    expiring.purge_due()
+    call_command("purge", "confirm")
+    Switch.objects.filter(pk=braking.CONFIRMED).update(since=F("since") - 2 * DAY)
+    assert expiring.purge_due() == 0
 
 
 def test_another_mass_stops_again(elsewhere: Organization, purged: mock.Mock) -> None:
