@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 from django.urls.resolvers import RoutePattern
 
-from exchange.dicomweb import guard, negotiation, rendered, retrieve, search, store, wadl, wishes
+from exchange.dicomweb import bulk, guard, negotiation, rendered, retrieve, search, store, wadl, wishes
 from exchange.dicomweb.guard import ByMethod, Reading
 from exchange.dicomweb.wadl import Method, Param, Resource
 from transfers import errors, searching
@@ -72,7 +72,9 @@ _DISPLAY: Final = (
 )
 _PARTS: Final = [negotiation.multipart_of(name) for name in rendered.IMAGES]
 _PICTURES: Final[list[MediaType | str]] = [*rendered.IMAGES, *_PARTS]
-_SEVERAL: Final = [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP]
+_OCTETS: Final = negotiation.multipart_of(negotiation.OCTETS)
+_SEVERAL: Final = [negotiation.multipart_of(negotiation.DICOM), negotiation.ZIP, _OCTETS]
+_LARGE: Final = "400 401 403 404 406 410 413 416 503"
 _Retrieved = partial(Described, "Retrieve")
 
 DESCRIBED: Final[Mapping[Callable[..., Any], Described]] = {  # Any: views are called with the names of their routes
@@ -84,10 +86,12 @@ DESCRIBED: Final[Mapping[Callable[..., Any], Described]] = {  # Any: views are c
     search.series_instances: _searched(Level.INSTANCE),
     retrieve.study: _Retrieved(_SEVERAL),
     retrieve.series: _Retrieved(_SEVERAL),
-    retrieve.instance: _Retrieved([negotiation.multipart_of(negotiation.DICOM), negotiation.DICOM]),
+    retrieve.instance: _Retrieved([negotiation.multipart_of(negotiation.DICOM), negotiation.DICOM, _OCTETS]),
     retrieve.metadata: _Retrieved(negotiation.MODELS, success="200 304"),
     retrieve.frames: _Retrieved([*map(negotiation.multipart_of, _FRAMES), *_FRAMES]),
-    retrieve.bulkdata: _Retrieved([negotiation.multipart_of(negotiation.OCTETS), negotiation.OCTETS]),
+    bulk.bulkdata: _Retrieved([negotiation.multipart_of(negotiation.OCTETS), negotiation.OCTETS]),
+    bulk.everything: _Retrieved([_OCTETS], failure=_LARGE),
+    bulk.pixeldata: _Retrieved([*map(negotiation.multipart_of, _FRAMES)], failure=_LARGE),
     rendered.study: _Retrieved(_PARTS, _DISPLAY, success="200"),
     rendered.series: _Retrieved(_PARTS, _DISPLAY, success="200"),
     rendered.instance: _Retrieved([*_PICTURES, *rendered.PAGES, rendered.PDF], (*_DISPLAY, _CHARSET)),

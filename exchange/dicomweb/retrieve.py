@@ -16,7 +16,6 @@ from transfers.formats.mediatypes import MediaType
 from transfers.retrieving import InstanceItem, Piece, Stretch, Target
 
 MAX_FRAMES = 10_000
-bulkdata = bulk.bulkdata
 # The bulk data of an instance stand for it (PS3.18 Table 10.4.4-1).
 _OCTETS = negotiation.multipart_of(negotiation.OCTETS)
 

@@ -6,7 +6,7 @@
 
 from django.urls import URLPattern, include, path, re_path
 
-from exchange.dicomweb import capabilities, guard, rendered, retrieve, search, store
+from exchange.dicomweb import bulk, capabilities, guard, rendered, retrieve, search, store
 from exchange.dicomweb.capabilities import Names, Patterns
 from exchange.dicomweb.guard import ByMethod, Handler, Reading, View
 
@@ -53,7 +53,13 @@ _below_both: Patterns = [
     _reads(f"{INSTANCE}/frames/<str:numbers>", retrieve.frames, "frames"),
     _reads(f"{INSTANCE}/frames/<str:numbers>/rendered", rendered.frames, "frames-rendered"),
     _reads(f"{INSTANCE}/frames/<str:numbers>/thumbnail", rendered.thumbnail, "frames-thumbnail"),
-    _reads(f"{INSTANCE}/bulkdata/<path:path>", retrieve.bulkdata, "bulkdata"),
+    _reads(f"{STUDY}/bulkdata", bulk.everything, "study-bulkdata"),
+    _reads(f"{STUDY}/pixeldata", bulk.pixeldata, "study-pixeldata"),
+    _reads(f"{SERIES}/bulkdata", bulk.everything, "series-bulkdata"),
+    _reads(f"{SERIES}/pixeldata", bulk.pixeldata, "series-pixeldata"),
+    _reads(f"{INSTANCE}/bulkdata", bulk.everything, "instance-bulkdata"),
+    _reads(f"{INSTANCE}/pixeldata", bulk.pixeldata, "instance-pixeldata"),
+    _reads(f"{INSTANCE}/bulkdata/<path:path>", bulk.bulkdata, "bulkdata"),
 ]
 _to: Patterns = [
     _reads("", guard.nowhere, "root"),

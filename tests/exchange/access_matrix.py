@@ -5,7 +5,7 @@ single status stands for all. Add a row with every new route: the test fails on 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ class Request:
     path: str
     body: Any = None  # Any: JSON, or octets
     media_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Ask = Callable[[Target], Request]
@@ -65,6 +66,12 @@ def attach(target: Target) -> Request:
 def push(path: str) -> Ask:
     """A push of what is no study: who may push where is decided before a byte is read, and then it is 415."""
     return lambda target: Request(path.format(**vars(target)), b"x", "text/plain")
+
+
+def preflight(path: str) -> Ask:
+    """What a browser asks beforehand, of an origin that no organisation lists."""
+    headers = {"Origin": "https://viewer.example.org", "Access-Control-Request-Method": "GET"}
+    return lambda target: Request(path.format(**vars(target)), headers=headers)
 
 
 def soon() -> str:
@@ -227,6 +234,12 @@ _RETRIEVED: Final = {
     "instance-metadata": f"{_INSTANCE}/metadata",
     "frames": f"{_INSTANCE}/frames/1",
     "bulkdata": f"{_INSTANCE}/bulkdata/7FE00010",
+    "study-bulkdata": f"{_STUDY}/bulkdata",
+    "study-pixeldata": f"{_STUDY}/pixeldata",
+    "series-bulkdata": f"{_SERIES}/bulkdata",
+    "series-pixeldata": f"{_SERIES}/pixeldata",
+    "instance-bulkdata": f"{_INSTANCE}/bulkdata",
+    "instance-pixeldata": f"{_INSTANCE}/pixeldata",
     "study-rendered": f"{_STUDY}/rendered",
     "study-thumbnail": f"{_STUDY}/thumbnail",
     "series-rendered": f"{_SERIES}/rendered",
@@ -303,6 +316,10 @@ DICOMWEB: Final = [
     Row("dicomweb:to:root", "OPTIONS", at("/dicomweb/to/general-hospital/"), for_callers(200)),
     Row("dicomweb:transfer:root", "OPTIONS", at(f"{_ONE}/"), for_callers(200)),
     Row("dicomweb:study", "OPTIONS", at(f"/dicomweb{_STUDY}"), for_callers(200)),
+    # Without a credential, and the same for everybody.
+    Row("dicomweb:study", "OPTIONS", preflight(f"/dicomweb{_STUDY}"), all_alike(204)),
+    Row("dicomweb:transfer:study", "OPTIONS", preflight(_ONE + _STUDY), all_alike(204)),
+    Row("wado", "OPTIONS", preflight("/wado"), all_alike(204)),
     Row("dicomweb:nowhere", "GET", at("/dicomweb/patients"), in_the_union("404")),
 ]
 

@@ -28,6 +28,7 @@ NS = "{http://wadl.dev.java.net/2009/02}"
 NAMES = {"study": "StudyInstance", "series": "SeriesInstance", "instance": "SOPInstance", "numbers": "framelist"}
 Node = dict[str, Any]  # Any: JSON
 TRANSFER = "6f1d1c1e-0000-4000-8000-000000000000"
+OF_FRAMES = ("{framelist}", "/pixeldata")
 ROOTS = ["/dicomweb", f"/dicomweb/transfers/{TRANSFER}", "/dicomweb/to/general-hospital"]
 
 
@@ -195,7 +196,7 @@ class Places:
         path = self.image
         if template.endswith("/rendered") and essence in ("text/html", "text/plain", "application/pdf"):
             path = self.document
-        if template.endswith("{framelist}"):
+        if template.endswith(OF_FRAMES):
             path = self.frames.get(essence.lower(), self.image)
         _, _, _, study, _, series, _, instance = path.split("/")
         filled = template.format(
@@ -228,7 +229,7 @@ def test_every_type_that_is_described_is_given(bob: Site, places: Places) -> Non
     wrong = []
     for path, method in reading(bob):
         for media_type in gives(method):
-            accept = f"{media_type}; transfer-syntax=*" if path.endswith("{framelist}") else media_type
+            accept = f"{media_type}; transfer-syntax=*" if path.endswith(OF_FRAMES) else media_type
             reply = bob.get(places.url(path, media_type), accept=accept)
             if reply.status != 200 or given(reply).lower() != media_type.lower():
                 wrong.append((path, media_type, reply.status))

@@ -24,6 +24,12 @@ BELOW_STUDY = [
     "/series/{series}/instances/{instance}/metadata",
     "/series/{series}/instances/{instance}/frames/1",
     "/series/{series}/instances/{instance}/bulkdata/7FE00010",
+    "/bulkdata",
+    "/pixeldata",
+    "/series/{series}/bulkdata",
+    "/series/{series}/pixeldata",
+    "/series/{series}/instances/{instance}/bulkdata",
+    "/series/{series}/instances/{instance}/pixeldata",
 ]
 SEARCHES = ["/studies", "/series", "/instances"]
 
