@@ -82,9 +82,12 @@ _GAUGES: Final[tuple[tuple[str, str, tuple[str, ...], str], ...]] = (
     ),
     (
         "exchange_switch",
-        "1 where maintenance is on or a brake holds.",
+        "1 where a brake holds, an object is missing, a backup runs or maintenance is on.",
         ("name",),
-        "SELECT name, is_on::int FROM transfers_switch",
+        # What is no alarm is left out: the purge's own notes, and the hold of a backup that died a day ago.
+        """SELECT name, coalesce(is_on AND (name <> 'purge-hold' OR since > now() - interval '1 day'), false)::int
+             FROM unnest(ARRAY['purge-brake', 'storage-brake', 'object-missing', 'purge-hold', 'maintenance']) AS name
+             LEFT JOIN transfers_switch USING (name)""",
     ),
 )
 

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from tests import factories
+from transfers.expiring import braking, sweeping
 from transfers.models import Job, Lease, Notification, Switch
 from transfers.rules.lifecycle import State
 
@@ -84,6 +85,22 @@ def test_switches_and_mails_are_seen() -> None:
     found = scrape()
     assert found["exchange_switch", "maintenance"] == 1
     assert found["exchange_notices", "failed"] == 1
+
+
+def test_a_node_that_purges_as_it_should_has_no_switch_on() -> None:
+    braking.may_purge(braking.Load(due=0, existing=0))
+    braking.start_late()
+    assert Switch.objects.filter(is_on=True).exists()  # its heartbeat: a note to itself, and no alarm
+    switches = {key[1]: value for key, value in scrape().items() if key[0] == "exchange_switch"}
+    names = (braking.BRAKE, braking.STORAGE_BRAKE, sweeping.MISSING, braking.HOLD, braking.MAINTENANCE)
+    assert switches == dict.fromkeys(names, 0)
+
+
+def test_a_backup_is_seen_until_its_hold_is_over() -> None:
+    braking.hold("A backup.")
+    assert scrape()["exchange_switch", "purge-hold"] == 1
+    Switch.objects.update(since=timezone.now() - 2 * braking.LONGEST_HOLD)
+    assert scrape()["exchange_switch", "purge-hold"] == 0
 
 
 def test_the_process_tells_of_itself() -> None:
