@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db.models import F
+from django.db.models.functions import Now
 
 from accounts.principals import Principal
 from transfers import access, births, errors
@@ -30,5 +31,5 @@ def lock_open(who: Principal, transfer_id: UUID, act: Act, *, revision: int | No
 
 
 def bump(transfer: Transfer) -> None:
-    """Make older copies of the transfer stale."""
-    Transfer.objects.filter(pk=transfer.pk).update(revision=F("revision") + 1)
+    """Make older copies of the transfer stale, and say that somebody cares for it."""
+    Transfer.objects.filter(pk=transfer.pk).update(revision=F("revision") + 1, touched_at=Now())

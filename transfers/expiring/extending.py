@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.principals import Principal
@@ -35,7 +36,7 @@ def extend(who: Principal, transfer_id: UUID, until: datetime, revision: int | N
         if transfer.state not in _LIVING or transfer.available_until <= now:
             raise errors.Gone("Its time is up already. Open it again instead.")
         _move_end(transfer, until, present=transfer.available_until, now=now)
-        Transfer.objects.filter(pk=transfer_id).update(revision=F("revision") + 1)
+        Transfer.objects.filter(pk=transfer_id).update(revision=F("revision") + 1, touched_at=Now())
         audit.record(
             who,
             "transfer.extend",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Expression, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Greatest, Now
 
 from accounts import audit
 from accounts.principals import system
@@ -36,7 +36,7 @@ def purge_due() -> int:
 
 def due() -> QuerySet[Transfer]:
     """What is to be destroyed now: closed or rejected and past its grace, or a draft nobody touched for 30 days."""
-    touched = Coalesce("last_byte_at", "state_changed_at")
+    touched = Greatest("last_byte_at", "touched_at", "state_changed_at")  # of what is not NULL
     return Transfer.objects.alias(touched=touched).filter(_due_at("lte", Now()))
 
 

@@ -50,6 +50,8 @@ class Transfer(models.Model):
     # Sealed bytes held in storage, superseded stretches included: what a quota counts.
     stored_bytes = models.BigIntegerField(default=0)
     last_byte_at = models.DateTimeField(null=True)
+    # When somebody last changed what is said of it: with the last byte, what a draft is idle since.
+    touched_at = models.DateTimeField(null=True)
     quiet_until = models.DateTimeField(null=True)
 
     created_at = models.DateTimeField()

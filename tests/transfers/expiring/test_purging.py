@@ -15,7 +15,7 @@ from accounts.principals import Principal
 from tests import factories
 from tests.transfers.expiring.conftest import Make
 from tests.transfers.expiring.moments import DAY, age
-from transfers import errors, expiring, keys, vault
+from transfers import addressing, errors, expiring, keys, vault
 from transfers.expiring import destroying, journaling
 from transfers.models import (
     Destruction,
@@ -35,6 +35,7 @@ from transfers.rules.lifecycle import State
 pytestmark = pytest.mark.django_db
 
 Commit = Callable[..., object]
+Touch = Callable[[Principal, Transfer], object]
 
 
 def close(transfer: Transfer, *, days: int = 45) -> Transfer:
@@ -177,6 +178,25 @@ def test_a_draft_that_was_touched_stays(sent: Make) -> None:
     age(transfer, 40 * DAY)
     Transfer.objects.update(last_byte_at=transfer.created_at + 20 * DAY)
     assert expiring.purge_due() == 0
+
+
+@pytest.mark.parametrize(
+    "touch",
+    [
+        lambda who, draft: addressing.change_draft(who, draft.pk, message="Still at it."),
+        lambda who, draft: addressing.add_recipients(who, draft.pk, ["reader@clinic.example"]),
+        lambda who, draft: addressing.declare(who, draft.pk, ["1.2.3"]),
+        lambda who, draft: expiring.extend(who, draft.pk, timezone.now() + 40 * DAY),
+    ],
+    ids=["changed", "addressed", "declared", "extended"],
+)
+def test_a_draft_that_somebody_works_on_is_not_idle(sent: Make, sender: Principal, touch: Touch) -> None:
+    draft = sent(state=State.DRAFT, lifetime=60 * DAY)
+    age(draft, 31 * DAY)
+    touch(sender, draft)
+    assert expiring.purge_due() == 0
+    age(draft, 31 * DAY)
+    assert expiring.purge_due() == 1
 
 
 def test_an_idle_draft_tells_why_it_went(sent: Make) -> None:
