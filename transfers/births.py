@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.principals import Principal
 from transfers import errors
-from transfers.keys import opened
+from transfers.keys import holding, opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Transfer
 from transfers.rules import reference, retention
@@ -59,6 +59,7 @@ def insert(
 ) -> tuple[Transfer, TransferKey]:
     """Insert a transfer in the caller's transaction; a reference number that is taken is drawn again."""
     now, purge_at = database_now(), retention.purge_at(until, grace=grace)
+    holding.keep(retention.purge_day(purge_at))
     unborn = _wrapped_anew(unborn, sender_id, purge_at) if unborn else conceive(sender_id, until=until, grace=grace)
     for _ in range(_COLLISIONS):
         try:

@@ -10,7 +10,7 @@ from datetime import date
 
 from accounts.models import Organization
 from transfers import errors
-from transfers.keys import opened
+from transfers.keys import holding, opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Document, Study, Transfer
 from transfers.rules import identity
@@ -48,6 +48,7 @@ def open_key(transfer: Transfer) -> TransferKey:
 
 def rewrap(transfer: Transfer, *, purge_day: date) -> None:
     """Wrap a locked transfer's key for another day and make its look-up hashes anew; saves all of it."""
+    holding.keep(purge_day)
     key, wrapped = opened.rewrap(
         _wrapped(transfer),
         organization=str(transfer.sender_id),

@@ -186,6 +186,18 @@ def test_grace_may_be_nothing(cast: Cast) -> None:
     assert transfer.purge_at == transfer.available_until
 
 
+def test_an_old_draft_is_never_wrapped_for_a_day_that_is_over(cast: Cast) -> None:
+    Partnership.objects.update(retention_days=1)
+    transfer = addressing.create(cast.alice.who)
+    moved = ("created_at", "available_until", "purge_at")
+    Transfer.objects.update(**{name: F(name) - timedelta(days=25) for name in moved})
+    addressing.add_recipients(cast.alice.who, transfer.transfer_id, ["general-hospital"])
+    changed = Transfer.objects.get()
+    assert changed.available_until < timezone.now() - timedelta(days=20)
+    assert changed.day_key_id.startswith(changed.purge_at.date().isoformat())
+    assert timezone.now() - timedelta(minutes=1) < changed.purge_at
+
+
 def test_a_patient_added_to_a_draft_lets_it_live_longer(cast: Cast) -> None:
     transfer = make_draft(cast)
     addressing.add_recipients(cast.alice.who, transfer.pk, [EMAIL])

@@ -6,7 +6,7 @@ means a new wrap and new hashes, in the same transaction.
 
 from datetime import datetime, timedelta
 
-from transfers import lookups
+from transfers import births, lookups
 from transfers.addressing import lifetimes
 from transfers.models import Transfer
 from transfers.rules import retention
@@ -25,8 +25,12 @@ def give_default_life(transfer: Transfer, *, start: datetime) -> None:
 
 
 def move_end(transfer: Transfer, until: datetime) -> None:
-    """Set both instants of a locked transfer, and wrap its key anew where the day of purging changes."""
-    purge_at = retention.purge_at(until, grace=transfer.grace)
+    """Set both instants of a locked transfer, and wrap its key anew where the day of purging changes.
+
+    Counted from an old draft both may have passed. It goes by its idleness, not by them, but no key is ever made for a
+    day that is over.
+    """
+    purge_at = max(retention.purge_at(until, grace=transfer.grace), births.database_now())
     day = retention.purge_day(purge_at)
     if day != retention.purge_day(transfer.purge_at):
         lookups.rewrap(transfer, purge_day=day)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Expression, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
@@ -17,11 +17,12 @@ from accounts.principals import system
 from transfers import keys, sweeps, transitions, vault
 from transfers.expiring import braking, clock, destroying
 from transfers.expiring.braking import Load
+from transfers.keys import holding
 from transfers.models import Destruction, Lease, Pack, Switch, Transfer
 from transfers.rules import retention
 from transfers.rules.lifecycle import Reason, State
 
-# No transaction that wraps a key is as long as this: after it nobody can still be wrapping for that day.
+# A day is let lie for a while: what is due in its last minutes is destroyed first, and then its key at one go.
 _AFTER_MIDNIGHT: Final = timedelta(hours=1)
 _LEASE_LIVES: Final = timedelta(minutes=2)
 _WHO = system("expiry")
@@ -64,7 +65,7 @@ def delete_objects(transfer_id: UUID) -> None:
 def destroy_day_keys() -> int:
     """Destroy each key whose day is over and that no live transfer is wrapped under; returns how many.
 
-    Keys are only ever made and used for the present day and later ones, so none comes into use meanwhile.
+    Keys are made for the present day and later ones, and wrapping holds the day it is for (keys/holding.py).
     """
     if braking.is_held() or braking.is_on(braking.BRAKE):
         return 0
@@ -112,7 +113,7 @@ def _is_pushed(transfer_id: UUID) -> bool:
 
 def _destroy_day_key(day_key_id: str) -> bool:
     with transaction.atomic():
-        _lock(day_key_id)
+        holding.take(keys.day_of(day_key_id))
         if Transfer.objects.filter(day_key_id=day_key_id, wrapped_key__isnull=False).exists():
             return False
         outcome = keys.destroy_day_key(day_key_id)
@@ -121,8 +122,3 @@ def _destroy_day_key(day_key_id: str) -> bool:
         )
         audit.record(_WHO, "day-key.destroy", organization_id=None, subject=f"day-key:{day_key_id}")
     return True
-
-
-def _lock(day_key_id: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"waystation.day-key.{day_key_id}"])

@@ -1,13 +1,15 @@
 """Destruction: what goes, what stays, and that it resumes after a crash."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Organization
@@ -15,7 +17,7 @@ from accounts.principals import Principal
 from tests import factories
 from tests.transfers.expiring.conftest import Make
 from tests.transfers.expiring.moments import DAY, age
-from transfers import addressing, errors, expiring, keys, vault
+from transfers import addressing, errors, expiring, keys, lookups, vault
 from transfers.expiring import destroying, journaling
 from transfers.models import (
     Destruction,
@@ -271,6 +273,23 @@ def test_a_day_key_that_went_before_a_crash_is_written_down(sent: Make) -> None:
     keys.destroy_day_key(Destruction.objects.get().day_key_id)
     expiring.destroy_day_keys()
     assert Destruction.objects.get().outcome == "best effort"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_is_being_wrapped_under_is_not_destroyed(sent: Make) -> None:
+    transfer, day = sent(state=State.DRAFT), (timezone.now() - 3 * DAY).date()
+
+    def destroy() -> None:
+        with closing(connection), connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '200ms'")
+            expiring.destroy_day_keys()
+
+    with transaction.atomic(), ThreadPoolExecutor() as pool:
+        lookups.rewrap(transfer, purge_day=day)
+        with pytest.raises(OperationalError, match="lock timeout"):
+            pool.submit(destroy).result()
+    assert expiring.destroy_day_keys() == 0
+    assert factories.key_of(Transfer.objects.get())
 
 
 def test_a_wrong_key_folder_destroys_nothing(sent: Make, settings: object, tmp_path: object) -> None:
