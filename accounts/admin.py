@@ -32,9 +32,11 @@ if TYPE_CHECKING:  # generic for the type checker alone
     NewPerson = AdminUserCreationForm[User]
     Person = UserChangeForm[User]
     KeyForm = forms.ModelForm[ApiKey]
+    SiteForm = forms.ModelForm[Organization]
 else:
     DepartmentRows, People = admin.TabularInline, UserAdmin
     NewPerson, Person, KeyForm = AdminUserCreationForm, UserChangeForm, forms.ModelForm
+    SiteForm = forms.ModelForm
 
 SCOPES: tuple[Scope, ...] = ("store", "read", "manage")
 
@@ -48,8 +50,15 @@ class DepartmentInline(DepartmentRows):
     show_change_link = True
 
 
+class _Site(SiteForm):
+    def clean_allowed_origins(self) -> list[str]:
+        """An empty field is an empty list."""
+        return self.cleaned_data["allowed_origins"] or []
+
+
 @admin.register(Organization)
 class OrganizationAdmin(Audited):
+    form = _Site
     list_display = ("name", "address", "ae_title", "desk_phone", "retention_days", "is_active")
     list_filter = ("is_active",)
     search_fields = ("name", "address", "ae_title", "oid")

@@ -1,5 +1,9 @@
 """Organisations, their departments, and the agreements between them."""
 
+import re
+from typing import Final
+
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +15,22 @@ address_part = RegexValidator(
 )
 # AE titles: 1 to 16 characters of the default repertoire, no backslash (PS3.5 Section 6.2, VR AE).
 ae_title = RegexValidator(r"^[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?$", "1 to 16 printable characters.")
+# As browsers write it (RFC 6454 Section 6.2): no path, no wildcard; without TLS only a program under development.
+_HOST: Final = r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:]{2,39}\])"
+_ORIGIN: Final = re.compile(rf"(?:https://{_HOST}|http://(?:localhost|127\.0\.0\.1|\[::1\]))(?::[1-9][0-9]{{0,4}})?")
+MAX_ORIGINS: Final = 50
+
+
+def validate_origins(value: object) -> None:
+    """A list of origins in the spelling of browsers; raises ValidationError."""
+    if not isinstance(value, list) or len(value) > MAX_ORIGINS:
+        raise ValidationError(f"A list of at most {MAX_ORIGINS} origins.")
+    for origin in value:
+        if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin) or origin.endswith((":443", ":80")):
+            raise ValidationError(
+                "An origin is https://host or https://host:port in lower case, without a path and without the usual "
+                "port. http is for localhost only."
+            )
 
 
 class Organization(models.Model):
@@ -26,6 +46,12 @@ class Organization(models.Model):
     notify_email = models.EmailField(blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
     is_active = models.BooleanField(default=True)
+    allowed_origins = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[validate_origins],
+        help_text='Web pages that may ask by DICOMweb with a key of this organisation: ["https://viewer.example.org"].',
+    )
 
     max_bytes = models.BigIntegerField(default=500 * GIB)
     max_instances = models.BigIntegerField(default=2_000_000)

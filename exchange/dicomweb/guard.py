@@ -4,9 +4,10 @@ Nothing is looked up before the caller is known. An error becomes an answer here
 not the caller's and what never was are answered by the very same bytes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -15,8 +16,11 @@ from django.http.response import HttpResponseBase
 
 from accounts.principals import Principal
 from exchange import callers, problems
+from exchange.dicomweb import cors
 from transfers import access, errors, retrieving
 from transfers.access import Sight
+
+_CALLER: Final = "exchange.caller"
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ def require_bearer(request: HttpRequest) -> Principal:
     header = request.META.get("HTTP_AUTHORIZATION", "")
     if not header:
         raise problems.Unauthenticated
-    return callers.authenticate_bearer(request, header)
+    return _remembered(request, callers.authenticate_bearer(request, header))
 
 
 def require_caller(request: HttpRequest) -> Principal:
@@ -71,7 +75,7 @@ def require_caller(request: HttpRequest) -> Principal:
     who = callers.authenticate(request)
     if who is None:
         raise problems.Unauthenticated
-    return who
+    return _remembered(request, who)
 
 
 def base_url(*, transfer_id: UUID | None = None, address: str = "") -> str:
@@ -105,6 +109,11 @@ class ByMethod:
         self.allowed = ", ".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"}))
 
     def __call__(self, request: HttpRequest, **names: str) -> HttpResponseBase:
+        if cors.is_preflight(request):
+            return cors.preflight(request, allowed=self.allowed)
+        return cors.expose(request, self._answer(request, names), who=request.META.get(_CALLER))
+
+    def _answer(self, request: HttpRequest, names: Mapping[str, str]) -> HttpResponseBase:
         method = "GET" if request.method == "HEAD" else request.method or ""
         handler = self.handlers.get(method)
         response = handler(request, **names) if handler else self._other(request, method)
@@ -125,6 +134,12 @@ class ByMethod:
 def nowhere(request: HttpRequest, root: Root, **names: str) -> HttpResponseBase:
     """A path below the root that is no resource."""
     raise errors.NotFound
+
+
+def _remembered(request: HttpRequest, who: Principal) -> Principal:
+    """The same caller, kept for what is decided once the answer is there."""
+    request.META[_CALLER] = who
+    return who
 
 
 def _root(who: Principal, transfer_id: UUID | None) -> Root:

@@ -79,7 +79,8 @@ def ask(client: Client, method: str, request: Request) -> tuple[int, bytes]:
     """Ask, and take back whatever it did, to the database and to the cookies."""
     cookies = copy.deepcopy(client.cookies)
     with transaction.atomic():
-        response = client.generic(method, request.path, encoded(request.body), content_type=request.media_type)
+        body, headers = encoded(request.body), dict(request.headers)
+        response = client.generic(method, request.path, body, content_type=request.media_type, headers=headers)
         answer = response.status_code, body_of(response)
         transaction.set_rollback(True)
     client.cookies = cookies

@@ -190,6 +190,25 @@ def test_an_organisation_is_made(operator: Client) -> None:
     assert Organization.objects.get(address="new-site").retention_days == 30
 
 
+@pytest.mark.parametrize(
+    ("text", "status", "listed"),
+    [
+        ('["https://viewer.example.org"]', 302, ["https://viewer.example.org"]),
+        ("", 302, []),
+        ('["https://viewer.example.org/"]', 200, []),
+        ('["*"]', 200, []),
+    ],
+)
+def test_origins_of_viewers_are_listed(operator: Client, text: str, status: int, listed: list[str]) -> None:
+    form = dict(
+        re.findall(r'name="([\w-]+)" value="([^"]*)"', operator.get(page(Organization, "add")).content.decode())
+    )
+    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0", "allowed_origins": text}
+    assert operator.post(page(Organization, "add"), form).status_code == status
+    made = Organization.objects.filter(address="new-site").first()
+    assert (made.allowed_origins if made else []) == listed
+
+
 def test_a_person_is_made_with_a_password(operator: Client) -> None:
     form = {
         "email": "new@site.example",
