@@ -11,6 +11,8 @@ from typing import Final
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
+from exchange import fallbacks
+from transfers import errors
 from transfers.models import Switch
 
 RETRY_AFTER: Final = 60
@@ -29,12 +31,9 @@ class Maintenance:
         if request.path.startswith(_OPEN) or (note := self._recent_note()) is None:
             return self._get_response(request)
         sentence = f"The exchange is closed for maintenance. {note}".strip()
-        return HttpResponse(
-            f"{sentence}\n",
-            status=503,
-            content_type="text/plain; charset=utf-8",
-            headers={"Retry-After": str(RETRY_AFTER), "Cache-Control": "no-store"},
-        )
+        response = fallbacks.say(request, errors.Unavailable(sentence))
+        response["Retry-After"] = str(RETRY_AFTER)
+        return response
 
     def _recent_note(self) -> str | None:
         now = time.monotonic()

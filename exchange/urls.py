@@ -7,6 +7,11 @@ from exchange import health, metrics, oauth
 from exchange.dicomweb import wado_uri
 from exchange.portal import signing_in
 
+handler400 = "exchange.fallbacks.bad_request"
+handler403 = "exchange.fallbacks.forbidden"
+handler404 = "exchange.fallbacks.not_found"
+handler500 = "exchange.fallbacks.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

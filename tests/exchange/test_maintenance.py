@@ -13,7 +13,11 @@ def test_doors_close_with_a_note_and_open_again() -> None:
     call_command("maintenance", "on", "Back at 14:00.")
     closed = Client().get("/dicomweb/studies")
     assert (closed.status_code, closed.headers["Retry-After"]) == (503, "60")
-    assert closed.content == b"The exchange is closed for maintenance. Back at 14:00.\n"
+    assert closed.headers["Content-Type"] == "application/problem+json"
+    assert closed.json()["detail"] == "The exchange is closed for maintenance. Back at 14:00."
+    page = Client().get("/")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "60")
+    assert page.content == b"The exchange is closed for maintenance. Back at 14:00.\n"
     call_command("maintenance", "off")
     assert Client().get("/dicomweb/studies").status_code != 503
 
