@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from exchange import handover, limits
 from exchange.limits import Limit
 from exchange.portal import pages, passes
-from transfers import access, addressing, bundling, errors
+from transfers import access, addressing, bundling, errors, searching
 from transfers.access import Link, Verdict, pulling
 from transfers.models import Grant, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
@@ -80,19 +80,21 @@ def landing(request: HttpRequest, token: str) -> HttpResponseBase:
 @pages.secret
 @pages.refusing
 def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
-    """What was sent, in counts, with the one thing to do."""
+    """What was sent, of whom, with the one thing to do."""
     since, row = _held(request, grant_id)
     if row is None:
         return _locked_out(request)
     who = access.principal_of_grant(row)
     try:
         _ensure_unrevoked(row)
-        archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
+        seen = access.sight(who, row.delivery.transfer_id)
+        archive = bundling.open_archive(seen)
         view = addressing.describe(who, row.delivery.transfer_id)
     except (errors.Gone, errors.NotFound):
         return _over(request, row)
     context = {
         "view": view,
+        "holds": searching.overview(who, seen),
         "series": sum(study.series_count for study in view.studies),
         "size": archive.size,
         "grant_id": grant_id,

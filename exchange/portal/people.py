@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import authentication
 from accounts.principals import Principal
 from exchange import handover, problems
-from exchange.portal import pages
+from exchange.portal import contents, pages
 from transfers import access, addressing, bundling, errors, expiring
 from transfers.addressing import TransferView
 from transfers.rules.lifecycle import OVER, Access, State
@@ -137,6 +137,7 @@ def _show(
     view = addressing.describe(who, transfer_id)
     context = {
         "view": view,
+        "holds": contents.of_transfer(who, transfer_id),
         "zone": who.time_zone,
         "acts": _possible(who, view),
         "failed": failed,

@@ -92,6 +92,7 @@ ACTIONS: Final = {
     "link.opened": "Link opened with its number",
     "link.refused": "Wrong number for the link",
     "link.locked": "Link locked after wrong numbers",
+    "study.search": "Studies looked up",
     "study.pull": "Pulled",
     "study.view": "Viewed",
     "push.store": "Images stored",

@@ -1,6 +1,6 @@
 """Filters of the pages: moments nobody misreads, sizes, and the words for states."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
@@ -34,6 +34,12 @@ def short_moment(at: datetime | None, zone: str = "UTC") -> SafeString | str:
         local.day,
         f"{local:%b %Y, %H:%M}",
     )
+
+
+@register.filter
+def day(on: date | None) -> str:
+    """`4 July 1960`: a date of the images, which has no time zone."""
+    return "" if on is None else f"{on.day} {on:%B} {on.year}"
 
 
 @register.filter
