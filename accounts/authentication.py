@@ -128,9 +128,10 @@ def _scopes_of_roles(membership: Any) -> list[Scope]:  # Any: the related model,
 
 
 def _fetch_key(condition: LiteralString, value: str | bytes) -> _KeyRow | None:
-    row = statements.one(_KEY_COLUMNS + condition + _KEY_IS_LIVE, [value])
-    if row is None:
+    rows = statements.look(_KEY_COLUMNS + condition + _KEY_IS_LIVE, [value])
+    if not rows:
         return None
+    row = rows[0]
     # On a connection of Django's jsonb stays undecoded.
     scopes: list[Scope] = json.loads(row[3])
     if row[8] is not None:  # a person's own key can do no more than the person still may

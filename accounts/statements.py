@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final, LiteralString
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 Values = Sequence[Any] | Mapping[str, Any]  # Any: whatever the columns hold
@@ -22,12 +22,26 @@ _PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\))?s")
 
 def run(statement: LiteralString, values: Values) -> Rows:
     """Execute a statement; returns its rows, none where it gives none."""
-    ours = _connection()
-    ours.validate_no_broken_transaction()
-    with ours.wrap_database_errors:
-        cursor = psycopg.RawCursor(ours.connection)
-        cursor.execute(*_bound(statement, values), prepare=True)
-        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
+    return _run(_connection(), statement, values)
+
+
+def look(statement: LiteralString, values: Values) -> Rows:
+    """Execute a statement that only reads, the first of a request: it serves as Django's health check too.
+
+    A connection that broke since the last request, as all do when the database is started anew, is replaced, and
+    the statement executed again.
+    """
+    ours: Any = _connection()  # Any: the stubs leave out what is asked of it here
+    try:
+        rows = _run(ours, statement, values)
+    except OperationalError:
+        if ours.in_atomic_block or ours.health_check_done or not ours.connection.closed:
+            raise
+        ours.close()
+        ours.connect()
+        rows = _run(ours, statement, values)
+    ours.health_check_done = True
+    return rows
 
 
 def batch(*statements: tuple[LiteralString, Values]) -> list[Rows]:
@@ -52,6 +66,14 @@ def one(statement: LiteralString, values: Values) -> tuple[Any, ...] | None:
     """The first row of a statement, None where it gives none."""
     rows = run(statement, values)
     return rows[0] if rows else None
+
+
+def _run(ours: DatabaseWrapper, statement: LiteralString, values: Values) -> Rows:
+    ours.validate_no_broken_transaction()
+    with ours.wrap_database_errors:
+        cursor = psycopg.RawCursor(ours.connection)
+        cursor.execute(*_bound(statement, values), prepare=True)
+        return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 
 @contextmanager
