@@ -24,6 +24,7 @@ class Act:
     summary: str
     body: type[serializers.Strict]
     perform: Perform
+    description: str = ""
 
 
 def _send(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
@@ -87,17 +88,74 @@ def _acknowledge(who: Principal, transfer_id: UUID, values: Values, revision: in
 
 
 ACTS: Final[Mapping[str, Act]] = {
-    "send": Act("Send a draft, with recipients added if you name some", serializers.SendTransfer, _send),
-    "declare": Act("Say which instances belong to it", serializers.DeclareInstances, _declare),
-    "finalise": Act("Say that everything was pushed", serializers.Nothing, _finalise),
-    "release": Act("Let a held transfer go, with a note", serializers.ReleaseTransfer, _release),
-    "extend": Act("Keep it available longer", serializers.MoveEnd, _extend),
-    "withdraw": Act("Take it back: it is destroyed at once", serializers.Nothing, _withdraw),
-    "revoke": Act("Take one delivery back", serializers.RevokeDelivery, _revoke),
-    "reopen": Act("Open it again after it lapsed", serializers.MoveEnd, _reopen),
-    "accept": Act("Take what a sender without a partnership offers", serializers.Nothing, _accept),
-    "decline": Act("Refuse a delivery", serializers.DeclineTransfer, _decline),
-    "acknowledge": Act("Confirm that you have it", serializers.Nothing, _acknowledge),
+    "send": Act(
+        "Send a draft, with recipients added if you name some",
+        serializers.SendTransfer,
+        _send,
+        "For the sender of a draft. It is validated when all is there; its recipients are told when it is available. "
+        "PINs of links that this makes are in this answer only.",
+    ),
+    "declare": Act(
+        "Say which instances belong to it",
+        serializers.DeclareInstances,
+        _declare,
+        "For the sender of a draft or of a transfer that is being received. When all of them are here it is complete; "
+        "what is missing when it is validated holds it.",
+    ),
+    "finalise": Act(
+        "Say that everything was pushed",
+        serializers.Nothing,
+        _finalise,
+        "For the sender of a transfer that is being received; pushes that are under way are waited for.",
+    ),
+    "release": Act(
+        "Let a held transfer go, with a note",
+        serializers.ReleaseTransfer,
+        _release,
+        "For the sender. Malware, damaged and unreadable data can never be released.",
+    ),
+    "extend": Act(
+        "Keep it available longer",
+        serializers.MoveEnd,
+        _extend,
+        "For the sender, before its end; at most 180 days in all.",
+    ),
+    "withdraw": Act(
+        "Take it back: it is destroyed at once",
+        serializers.Nothing,
+        _withdraw,
+        "For the sender, before it is closed. Nothing brings it back.",
+    ),
+    "revoke": Act(
+        "Take one delivery back",
+        serializers.RevokeDelivery,
+        _revoke,
+        "For the sender, before its end. That recipient, or the reader of that link, can open it no more; others can.",
+    ),
+    "reopen": Act(
+        "Open it again after it lapsed",
+        serializers.MoveEnd,
+        _reopen,
+        "For the sender of a lapsed or fulfilled transfer, while its grace lasts.",
+    ),
+    "accept": Act(
+        "Take what a sender without a partnership offers",
+        serializers.Nothing,
+        _accept,
+        "For a recipient whose delivery waits for acceptance; it can be pulled from then on.",
+    ),
+    "decline": Act(
+        "Refuse a delivery",
+        serializers.DeclineTransfer,
+        _decline,
+        "For a recipient of an available transfer, who cannot open it afterwards. The sender reads the reason.",
+    ),
+    "acknowledge": Act(
+        "Confirm that you have it",
+        serializers.Nothing,
+        _acknowledge,
+        "For a recipient of an available transfer. It proves the receipt to the sender.",
+    ),
 }
 
 
@@ -113,6 +171,7 @@ def _view(name: str, act: Act) -> Callable[..., HttpResponseBase]:
         @schema.operation(
             f"transfers_{name}",
             act.summary,
+            act.description,
             answer=answers.TransferWithPins,
             request=act.body,
             fails=(400, 403, 404, 409, 410, 411, 412, 413, 415, 503),

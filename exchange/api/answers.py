@@ -9,8 +9,9 @@ from transfers.addressing.views import DeliveryView, TransferView
 from transfers.rules import purposes
 
 
+# A docstring of a body is its description in OpenAPI, so this has none to inherit.
 class Answer(serializers.Serializer[Any]):
-    """Fields that are only written."""
+    pass
 
 
 class Party(Answer):

@@ -18,6 +18,7 @@ class DirectoryView(base.View):
     @schema.operation(
         "directory_search",
         "Organisations and departments by name or address",
+        "Whom a transfer can go to. An address goes into `recipients`, and into the URL of a push.",
         answer=answers.Places,
         fails=(400,),
         parameters=[OpenApiParameter("q", str, description="Part of a name or an address; empty for all.")],

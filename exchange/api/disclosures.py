@@ -12,6 +12,7 @@ class DisclosuresView(base.View):
     @schema.operation(
         "disclosures_search",
         "Everyone who was sent a patient's studies by your organisation",
+        "For administrators, long after the transfers are gone. Asked in a body, for a query string ends up in logs.",
         answer=answers.Disclosures,
         request=serializers.SearchDisclosures,
         fails=(400, 403, 411, 413, 415),

@@ -37,6 +37,8 @@ class DocumentsView(base.View):
     @schema.operation(
         "transfers_attach_document",
         "Attach a document; for an available transfer it becomes a follow-up",
+        "For the sender. The body is the document, at most 256 MiB; the same document twice is one. What could name a "
+        "patient goes into header fields, percent-encoded.",
         answer=answers.Attached,
         request=dict.fromkeys(documenting.MEDIA_TYPES, OpenApiTypes.BINARY),
         status=201,

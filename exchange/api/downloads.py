@@ -37,6 +37,8 @@ class DownloadView(base.View):
     @schema.operation(
         "transfers_download",
         "All of a transfer as one archive; Range and If-Range are honoured",
+        "Images and documents as they were sent. The same archive has the same bytes and the same ETag, "
+        "so that a download that broke off can go on.",
         answer=None,
         fails=(400, 404, 410, 416, 503),
         parameters=[OpenApiParameter("format", str, enum=list(FORMATS), description="Default: zip.")],

@@ -24,7 +24,13 @@ from transfers.addressing import Answer
 
 
 class KeysView(base.View):
-    @schema.operation("keys_list", "The keys you keep, without their secrets", answer=answers.Keys, fails=(403,))
+    @schema.operation(
+        "keys_list",
+        "The keys you keep, without their secrets",
+        "An administrator sees those of the organisation, a person their own. Revoked ones are not listed.",
+        answer=answers.Keys,
+        fails=(403,),
+    )
     def get(self, request: Request) -> HttpResponseBase:
         rows = kept_by(caller(request)).select_related("organization", "department").order_by("-created_at", "-id")
         return base.respond(base.answer_with(answers.Keys({"results": [_fields(row) for row in rows]})))
@@ -32,6 +38,8 @@ class KeysView(base.View):
     @schema.operation(
         "keys_create",
         "Make a key; its secret is in this answer only",
+        "`store` sends, `read` receives, `manage` administers; nobody gives more than they have. A key may be limited "
+        "to a department or to one transfer.",
         answer=answers.NewKey,
         request=serializers.CreateKey,
         status=201,
@@ -44,7 +52,14 @@ class KeysView(base.View):
 
 
 class KeyView(base.View):
-    @schema.operation("keys_revoke", "Revoke a key at once", answer=None, status=204, fails=(403, 404))
+    @schema.operation(
+        "keys_revoke",
+        "Revoke a key at once",
+        "Tokens that were issued for it end with it.",
+        answer=None,
+        status=204,
+        fails=(403, 404),
+    )
     def delete(self, request: Request, public_id: str) -> HttpResponseBase:
         who = caller(request)
         key = kept_by(who).filter(public_id=public_id).first()

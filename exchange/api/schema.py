@@ -60,6 +60,7 @@ class CallerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 def operation(
     name: str,
     summary: str,
+    description: str = "",
     *,
     answer: type[Serializer[Any]] | None,
     request: Any = None,  # Any: whatever extend_schema takes
@@ -69,7 +70,10 @@ def operation(
     binary: str = "",
     **more: Any,  # Any: as above
 ) -> Callable[[View], View]:
-    """Describe one operation with all its errors; 401 and 429 go without saying."""
+    """Describe one operation with all its errors; 401 and 429 go without saying.
+
+    Where no description is given the summary stands for it: the docstrings of our views are for who reads the code.
+    """
     problems = {
         (code, PROBLEM): OpenApiResponse(answers.Problem, description=_SAID[code])
         for code in sorted({401, 429, *fails})
@@ -83,6 +87,7 @@ def operation(
     described: Callable[[View], View] = extend_schema(
         operation_id=name,
         summary=summary,
+        description=description or f"{summary}.",
         request=request,
         responses={**good, **problems},
         parameters=parameters,

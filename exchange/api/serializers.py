@@ -19,9 +19,9 @@ UID: Final = r"^[0-9.]{1,64}$"
 MAX_UIDS: Final = 5000
 
 
+# A docstring of a body is its description in OpenAPI, so this has none to inherit.
 class Strict(serializers.Serializer[Any]):
-    """A body with a field we do not know is refused: a misspelt one would silently do nothing."""
-
+    # A body with a field we do not know is refused: a misspelt one would silently do nothing.
     def to_internal_value(self, data: Any) -> Any:  # Any: JSON
         if isinstance(data, dict) and (unknown := set(data) - set(self.fields)):
             known = ", ".join(self.fields) or "none"

@@ -22,6 +22,7 @@ class TransfersView(base.View):
     @schema.operation(
         "transfers_list",
         "Transfers you sent or received, newest first",
+        "`next` is the URL of the following page. A recipient's list holds what is or was open to it.",
         answer=answers.TransferPage,
         fails=(400,),
         parameters=[serializers.ListTransfers],
@@ -37,6 +38,7 @@ class TransfersView(base.View):
     @schema.operation(
         "transfers_create",
         "Make a draft; PINs of links are shown in this answer only",
+        "Nobody is told of a draft. Push images to `dicomweb_url`, attach documents, then `send` it.",
         answer=answers.TransferWithPins,
         request=serializers.CreateTransfer,
         status=201,
@@ -54,6 +56,8 @@ class TransferView(base.View):
     @schema.operation(
         "transfers_read",
         "One transfer, with what its reader may know of it",
+        "Its sender reads all of it; a recipient reads its own delivery, and what the transfer holds while it is open. "
+        "What you may not see is answered like what never was.",
         answer=answers.Transfer,
         fails=(404, 503),
     )
@@ -63,6 +67,7 @@ class TransferView(base.View):
     @schema.operation(
         "transfers_change",
         "Change a draft, or add recipients to it",
+        "A field left out stays as it is. PINs of links that this makes are in this answer only.",
         answer=answers.TransferWithPins,
         request=serializers.ChangeTransfer,
         fails=(400, 403, 404, 409, 410, 411, 412, 413, 415, 503),

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import get_resolver
 from rest_framework.views import APIView
 
-from exchange.api import documentation, urls
+from exchange.api import answers, base, documentation, serializers, urls
 from tests.exchange.api.requests import said
 
 # Every request asks whether the exchange is in maintenance.
@@ -51,6 +51,21 @@ def test_every_operation_says_what_goes_wrong(document: dict[str, Any]) -> None:
             assert wanted <= failures, (path, method)
             for code in failures:
                 assert "application/problem+json" in operation["responses"][code]["content"]
+
+
+def test_every_operation_is_described_for_its_caller(document: dict[str, Any]) -> None:
+    """Not by what our code says to itself."""
+    docstrings = {str(kind.__doc__)[:40] for kind in (base.View, APIView, serializers.Strict, answers.Answer)}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            said = operation["description"]
+            assert len(said) > len(operation["summary"]) / 2, (path, method)
+            assert not any(text in said for text in docstrings), (path, method)
+
+
+def test_no_body_is_described_by_what_it_inherits(document: dict[str, Any]) -> None:
+    said = [body["description"] for body in document["components"]["schemas"].values() if body.get("description")]
+    assert len(said) == len(set(said))
 
 
 def test_changes_of_a_transfer_take_a_revision_and_posts_a_key(document: dict[str, Any]) -> None:
