@@ -27,7 +27,7 @@ def short_moment(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """For tables: `24 Dec 2026, 05:07`, in the reader's zone, which the page names once."""
     if at is None:
         return ""
-    local = at.astimezone(_zone(zone))
+    local = at.astimezone(zone_of(zone))
     return format_html(
         '<time datetime="{}">{} {}</time>',
         at.astimezone(UTC).isoformat(timespec="seconds"),
@@ -73,7 +73,7 @@ def dialled(phone: str) -> str:
 
 
 def _local(at: datetime, zone: str) -> str:
-    found = _zone(zone)
+    found = zone_of(zone)
     if found.key == "UTC":
         return ""
     local, utc = at.astimezone(found), at.astimezone(UTC)
@@ -81,7 +81,8 @@ def _local(at: datetime, zone: str) -> str:
     return f" ({day}{local:%H:%M} {found.key})"
 
 
-def _zone(zone: str) -> ZoneInfo:
+def zone_of(zone: str) -> ZoneInfo:
+    """The zone of a reader; UTC where it is none that we know."""
     try:
         return ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, TypeError):

@@ -5,7 +5,16 @@
 """
 
 from transfers.access.acting import Act, delivery_for, transfer_for
-from transfers.access.links import Link, Verdict, digest_of_pin, principal_of_grant, resolve_link, verify_factor
+from transfers.access.links import (
+    Link,
+    Verdict,
+    digest_of_pin,
+    grant_of,
+    holder_of,
+    principal_of_grant,
+    resolve_link,
+    verify_factor,
+)
 from transfers.access.seeing import (
     Sight,
     ensure_still_open,
@@ -21,6 +30,7 @@ from transfers.access.sending import (
     destination_of_address,
     destination_of_transfer,
     draft_destination,
+    partners_of,
     resolve_recipient,
 )
 
@@ -38,6 +48,9 @@ __all__ = [
     "draft_destination",
     "ensure_still_open",
     "fingerprint",
+    "grant_of",
+    "holder_of",
+    "partners_of",
     "principal_of_grant",
     "resolve_link",
     "resolve_recipient",

@@ -8,7 +8,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from accounts import statements
-from accounts.models import Department, Organization, User
+from accounts.models import Department, Organization, Partnership, User
 from accounts.principals import Place, Principal
 from transfers import errors
 from transfers.models import Transfer
@@ -68,7 +68,7 @@ _SENDER = """
 def destination_of_address(who: Principal, address: str) -> Destination:
     """The destination named by `general-hospital` or `general-hospital.radiology`.
 
-    Raises Forbidden without the right to store, NotFound where there is no such address.
+    Raises Forbidden without the right to store, NotFound where there is no such address, InvalidField for one's own.
     """
     _refuse_bound(who)
     return _addressed(who, address)
@@ -82,6 +82,8 @@ def _addressed(who: Principal, address: str) -> Destination:
         raise errors.NotFound("There is no such address. Search the directory for the right one.")
     days, ceiling, grace, quiet, cut, fulfil, recipient_id, department_id, is_partner, auto, agreed = row
     is_own = recipient_id == place.organization_id
+    if is_own and department_id == place.department_id:
+        raise errors.InvalidField("recipients", "This is your own address: name the one that it should go to.")
     is_open = is_own or (bool(is_partner) and bool(auto))
     recipient = Recipient(
         organization_id=recipient_id,
@@ -158,6 +160,20 @@ def find_places(query: str, *, limit: int = 50) -> list[Organization | Departmen
         )
     places: list[Organization | Department] = [*organizations[:limit], *departments[:limit]]
     return places[:limit]
+
+
+def partners_of(who: Principal, *, limit: int = 50) -> list[Organization | Department]:
+    """Where the caller's organisation may send without asking: its accepted partners, each with its departments."""
+    place = who.home("store")
+    if place is None:
+        return []
+    agreed = Partnership.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=Now()), sender=place.organization_id, state=Partnership.State.ACCEPTED
+    )
+    organizations = Organization.objects.filter(pk__in=agreed.values("recipient"), is_active=True)
+    departments = Department.objects.filter(organization__in=organizations, is_active=True)
+    places: list[Organization | Department] = [*organizations, *departments.select_related("organization")]
+    return sorted(places, key=lambda found: found.address)[:limit]
 
 
 def _refuse_bound(who: Principal) -> None:

@@ -1,0 +1,247 @@
+"""What a sender does on the page of a transfer: send, finish, keep open, open again, take back, check again."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from tests import factories
+from tests.actors import Actor, Cast
+from tests.exchange.portal.linking import Answer, text_of
+from transfers import addressing
+from transfers.models import Delivery, Grant, Transfer
+from transfers.rules.lifecycle import Access, Reason, State
+
+PROTECTED = ["send", "finalise", "release", "retry", "extend", "reopen", "revoke", "withdraw"]
+
+
+def show(actor: Actor, transfer: Transfer) -> Answer:
+    return actor.client.get(f"/transfers/{transfer.pk}/")
+
+
+def act(actor: Actor, transfer: Transfer, name: str, **form: object) -> Answer:
+    return actor.client.post(f"/transfers/{transfer.pk}/{name}/", form)
+
+
+def draft(cast: Cast, **wishes: object) -> Transfer:
+    created = addressing.create(cast.alice.who, **wishes)  # type: ignore[arg-type]
+    transfer = Transfer.objects.get(pk=created.transfer_id)
+    factories.store_instance(transfer, factories.make_ct())
+    return transfer
+
+
+def make(cast: Cast, state: State, **fields: Any) -> Transfer:  # Any: column values
+    transfer = factories.make_transfer(cast.st_elsewhere, to=[cast.general_hospital], state=state, **fields)
+    factories.store_instance(transfer, factories.make_ct())
+    return transfer
+
+
+def again(transfer: Transfer) -> Transfer:
+    transfer.refresh_from_db()
+    return transfer
+
+
+def later(days: int) -> str:
+    return (timezone.now().date() + timedelta(days=days)).isoformat()
+
+
+# Send
+
+
+def test_a_draft_is_sent_to_partners_with_what_there_is_to_say(cast: Cast) -> None:
+    transfer = draft(cast)
+    page = text_of(show(cast.alice, transfer))
+    assert "Send to your partners" in page and "general-hospital" in page and "strange-place" not in page
+    form = {"partner": "general-hospital", "purpose": "referral", "urgency": "urgent", "message": "Please report."}
+    assert act(cast.alice, transfer, "send", **form).status_code == 303
+    assert (again(transfer).state, transfer.purpose, transfer.urgency) == (State.VALIDATING, "referral", "urgent")
+    assert Delivery.objects.get().organization == cast.general_hospital
+    shown = text_of(show(cast.alice, transfer))
+    assert "Please report." in shown and "Referral" in shown
+
+
+def test_the_numbers_of_links_are_shown_once(cast: Cast) -> None:
+    transfer = draft(cast)
+    response = act(
+        cast.alice,
+        transfer,
+        "send",
+        recipients="jane@example.org; general-hospital\njoe@example.org",
+        urgency="routine",
+    )
+    assert (response.status_code, response["Cache-Control"]) == (200, "no-store")
+    numbers = re.findall(r">(\d{4} \d{4})<", response.content.decode())
+    assert len(numbers) == 2 and "jane@example.org" in text_of(response)
+    assert not re.search(r">\d{4} \d{4}<", show(cast.alice, transfer).content.decode())
+    assert (Grant.objects.count(), Delivery.objects.count()) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"recipients": "no such place"}, "There is no such address"),
+        ({"recipients": "jane@"}, "neither an address of the directory nor an e-mail address"),
+        ({"partner": "nowhere"}, "There is no such address"),
+        ({}, "It has no recipient yet"),
+    ],
+)
+def test_what_cannot_be_sent_stays_as_it_was_typed(cast: Cast, form: dict[str, str], sentence: str) -> None:
+    transfer = draft(cast)
+    response = act(cast.alice, transfer, "send", urgency="urgent", purpose="quality", message="Typed text", **form)
+    assert response.status_code in (400, 409)
+    assert sentence in text_of(response) and "Typed text" in text_of(response)
+    assert re.search(r'value="quality" selected', response.content.decode())
+    assert (again(transfer).state, transfer.purpose, transfer.message_record) == (State.DRAFT, "", None)
+
+
+def test_what_is_typed_is_no_markup(cast: Cast) -> None:
+    response = act(cast.alice, draft(cast), "send", urgency="routine", recipients="</textarea><script>", message="<b>")
+    assert b"<script" not in response.content and b"<b>" not in response.content
+
+
+@pytest.mark.parametrize(("name", "value"), [("purpose", "Mrs Miller"), ("urgency", "at once")])
+def test_a_choice_that_is_none_is_refused(cast: Cast, name: str, value: str) -> None:
+    transfer = draft(cast)
+    form = {"partner": "general-hospital", "urgency": "routine", name: value}
+    assert act(cast.alice, transfer, "send", **form).status_code == 400
+    assert again(transfer).state == State.DRAFT
+
+
+def test_a_message_that_was_there_stays_where_none_is_typed(cast: Cast) -> None:
+    transfer = draft(cast, message="Written before")
+    act(cast.alice, transfer, "send", partner="general-hospital", urgency="routine", message="")
+    assert "Written before" in text_of(show(cast.alice, transfer))
+
+
+def test_everything_is_there(cast: Cast) -> None:
+    transfer = make(cast, State.RECEIVING)
+    assert "Everything is there" in text_of(show(cast.alice, transfer))
+    assert act(cast.alice, transfer, "finalise").status_code == 303
+    assert again(transfer).state == State.VALIDATING
+
+
+# Its time
+
+
+def test_it_is_kept_open_to_the_end_of_a_day_of_the_sender(cast: Cast) -> None:
+    assert cast.alice.user is not None
+    cast.alice.user.time_zone = "Asia/Tokyo"
+    cast.alice.user.save(update_fields=["time_zone"])
+    transfer = make(cast, State.AVAILABLE)
+    assert act(cast.alice, transfer, "extend", until=later(60)).status_code == 303
+    assert f"{again(transfer).available_until:%H:%M:%S}" == "14:59:59"  # a second before midnight in Tokyo
+    assert transfer.available_until.date() == date.fromisoformat(later(60))
+
+
+@pytest.mark.parametrize("until", ["", "soon", "31.12.2027", "2027-13-01", "9999-12-31", "0001-01-01", "2999-12-31"])
+def test_a_day_that_is_none_is_refused(cast: Cast, until: str) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    before = transfer.available_until
+    assert act(cast.alice, transfer, "extend", until=until).status_code == 400
+    assert again(transfer).available_until == before
+
+
+def test_an_earlier_day_is_refused_in_words(cast: Cast) -> None:
+    response = act(cast.alice, make(cast, State.AVAILABLE), "extend", until=later(5))
+    assert response.status_code == 400
+    assert "It is already available until" in text_of(response)
+    assert f'value="{later(5)}"' in response.content.decode()
+
+
+def test_what_lapsed_is_opened_again(cast: Cast) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    Transfer.objects.filter(pk=transfer.pk).update(
+        state=State.CLOSED, reason=Reason.LAPSED, available_until=timezone.now() - timedelta(hours=1)
+    )
+    assert "Open again" in text_of(show(cast.alice, transfer))
+    assert "Open again" not in text_of(show(cast.bob, transfer))
+    assert act(cast.alice, transfer, "reopen", until=later(10)).status_code == 303
+    assert again(transfer).state == State.AVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("reason", "fields"),
+    [(Reason.WITHDRAWN, {}), (Reason.LAPSED, {"available_at": None}), (Reason.LAPSED, {"purge_at": timezone.now()})],
+)
+def test_what_cannot_be_opened_again_is_not_offered(cast: Cast, reason: Reason, fields: dict[str, object]) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    past = timezone.now() - timedelta(hours=1)
+    Transfer.objects.filter(pk=transfer.pk).update(state=State.CLOSED, reason=reason, available_until=past, **fields)
+    assert "Open again" not in text_of(show(cast.alice, transfer))
+
+
+# Taking back
+
+
+def test_one_recipient_is_taken_out_after_a_second_thought(cast: Cast) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    factories.make_delivery(transfer, organization=cast.county_clinic)
+    delivery = transfer.deliveries.get(organization=cast.county_clinic)
+    assert act(cast.alice, transfer, "revoke", delivery=delivery.pk).status_code == 400
+    delivery.refresh_from_db()
+    assert delivery.access == Access.OPEN
+    assert act(cast.alice, transfer, "revoke", delivery=delivery.pk, sure="on").status_code == 303
+    delivery.refresh_from_db()
+    assert delivery.access == Access.REVOKED
+    assert show(cast.bob, transfer).status_code == 200
+
+
+@pytest.mark.parametrize("delivery", ["", "x", "0", "999999"])
+def test_a_recipient_that_is_none_is_refused(cast: Cast, delivery: str) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    assert act(cast.alice, transfer, "revoke", delivery=delivery, sure="on").status_code == 400
+    assert transfer.deliveries.get().access == Access.OPEN
+
+
+def test_the_delivery_of_another_transfer_is_not_touched(cast: Cast) -> None:
+    mine, other = make(cast, State.AVAILABLE), make(cast, State.AVAILABLE)
+    response = act(cast.alice, mine, "revoke", delivery=other.deliveries.get().pk, sure="on")
+    assert response.status_code == 400
+    assert other.deliveries.get().access == Access.OPEN
+
+
+# Checking again
+
+
+def test_what_could_not_be_checked_is_checked_again(cast: Cast) -> None:
+    transfer = make(cast, State.HELD, reason=Reason.FAILED)
+    page = text_of(show(cast.alice, transfer))
+    assert "Check again" in page and "Why it may go" not in page
+    assert act(cast.alice, transfer, "retry").status_code == 303
+    assert again(transfer).state == State.VALIDATING
+
+
+# Who may
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_a_recipient_and_a_stranger_may_not(cast: Cast, name: str) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    full = {
+        "until": later(60),
+        "delivery": transfer.deliveries.get().pk,
+        "sure": "on",
+        "note": "because",
+        "urgency": "routine",
+        "recipients": "general-hospital",
+    }
+    assert act(cast.bob, transfer, name, **full).status_code == 403
+    for form in (full, {}):
+        assert act(cast.mallory, transfer, name, **form).status_code == 404
+    assert again(transfer).state == State.AVAILABLE
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_every_form_needs_its_token(cast: Cast, name: str) -> None:
+    transfer, client = make(cast, State.AVAILABLE), cast.alice.client
+    client.handler.enforce_csrf_checks = True
+    assert client.post(f"/transfers/{transfer.pk}/{name}/", {"sure": "on"}).status_code == 403
+
+
+def test_a_person_who_only_reads_is_offered_nothing(cast: Cast) -> None:
+    assert cast.alice.user is not None
+    cast.alice.user.memberships.update(may_send=False, may_administer=False, may_receive=True)
+    page = text_of(show(cast.alice, make(cast, State.AVAILABLE)))
+    assert "What you can do" not in page
