@@ -10,7 +10,7 @@ PRODUCTION = SECRET_KEY=0123456789-only-a-check-abcdefghijklmnopqrstuvwxyz-01234
 	PUBLIC_URL=https://exchange.example.org EXCHANGE_KEYS=file:///var/lib/waystation-keys \
 	DATABASE_URL=postgres://exchange@db.example.org/exchange CELERY_BROKER_URL=amqp://mq.example.org//
 
-.PHONY: help demo run test peers nightly lint bench clean requirements
+.PHONY: help demo run test tests peers nightly lint bench clean requirements
 
 help:
 	@echo "make demo    start everything, send a study, watch it arrive, be pulled and expire (DEMO_EXIT=1: then stop)"
@@ -34,9 +34,13 @@ lint: $(VENV)/dev.stamp
 	$(PRODUCTION) $(PY) -W ignore manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PY) manage.py check --deploy --fail-level WARNING
 
-test: lint
-	$(PY) -m pytest -n 2 --dist loadfile -m "not peers"
+# Side by side: many tests wait for programs that they start and stop.
+test: $(VENV)/dev.stamp
+	@$(MAKE) --no-print-directory -j 2 lint tests
 	@echo "make test passed. Not run: what needs apt, npm or root (make peers), the benchmark (make bench)."
+
+tests: $(VENV)/dev.stamp
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not peers"
 
 peers: $(VENV)/dev.stamp
 	@VENV=$(VENV) bash tests/peers/run.sh

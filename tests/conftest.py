@@ -19,6 +19,7 @@ from django.conf import settings
 from exchange import callers, embedded
 
 DATA = Path(os.environ["EXCHANGE_TEST_DATA"])
+LONG = ("tests/faults/", "tests/contract/", "tests/canaries/", "tests/exchange/test_demo", "tests/exchange/test_superv")
 ALIVE = pytest.StashKey[IO[str]]()
 # The kernel frees the session's lock even when the session was killed.
 CLEANER = """
@@ -35,6 +36,11 @@ for pid in [int(file.read_text()) for file in data.glob("*.pid")]:
         pass
 shutil.rmtree(data, ignore_errors=True)
 """
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts whole trees of processes goes first: a long file that begins last keeps one core waiting."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 @pytest.fixture(autouse=True)
