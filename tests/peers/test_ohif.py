@@ -34,6 +34,8 @@ FILES: Final = (
 )
 THUMBNAILS: Final = "[...document.querySelectorAll('[data-cy=\"study-browser-thumbnail\"]')]"
 CANVAS: Final = "document.querySelector('canvas.cornerstone-canvas')"
+UNKNOWN: Final = "!!document.body?.innerText.includes('not available')"
+_LIST_ORIGIN: Final = "UPDATE accounts_organization SET allowed_origins = %s::jsonb WHERE address = %s"
 # Grey levels: interpolation differs by a few at edges, lossy decoders by a few everywhere.
 MEAN, CORRELATION = 3.0, 0.99
 Picture = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
@@ -91,6 +93,21 @@ def test_from_the_list_to_every_series(running: tree.Tree, shown: Shown, dist: P
         assert page.complaints == []
 
 
+def test_from_an_origin_of_its_own(running: tree.Tree, shown: Shown, dist: Path, page: Page) -> None:
+    """The browser lets it read what is its own by a key of an organisation that lists the origin, and not before."""
+    key = exchanging.reader(running)
+    with viewer.served(dist, running.base_url, key=key, same_origin=False) as url:
+        page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}")
+        page.wait_for(UNKNOWN, what="word that there is no such study")
+        assert any("blocked by CORS policy" in complaint for complaint in page.complaints), page.complaints
+        running.rows(_LIST_ORIGIN, f'["{url}"]', "general-hospital")
+        page.complaints.clear()
+        page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}&again")
+        page.wait_for(f"{THUMBNAILS}.length == {len(FILES)}", what="a thumbnail of each series")
+        _show(page, reference(running, shown.paths[0]), FILES[0])
+        assert page.complaints == []
+
+
 def test_a_key_in_the_address_of_the_viewer(running: tree.Tree, shown: Shown, dist: Path, page: Page) -> None:
     """OHIF takes it out of the address before the page can be kept as a bookmark, and hands us a header."""
     with viewer.served(dist, running.base_url, key="", same_origin=True) as url:
@@ -105,7 +122,7 @@ def test_another_key_shows_nothing(running: tree.Tree, shown: Shown, dist: Path,
         dist, running.base_url, key=exchanging.reader(running, "county-clinic"), same_origin=True
     ) as url:
         page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}")
-        page.wait_for("!!document.body?.innerText.includes('not available')", what="word that there is no such study")
+        page.wait_for(UNKNOWN, what="word that there is no such study")
         assert not page.ask(f"!!{CANVAS}")
 
 
