@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
+from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
@@ -38,6 +39,20 @@ def read(request: Request, serializer: type[Serializer[Any]]) -> dict[str, Any]:
     checked.is_valid(raise_exception=True)
     values: dict[str, Any] = checked.validated_data
     return values
+
+
+def asked(request: Request, serializer: type[Serializer[Any]]) -> dict[str, Any]:  # Any: validated values by name
+    """The validated query; raises ValidationError that names every wrong or unknown parameter."""
+    checked = serializer(data=request.query_params)
+    checked.is_valid(raise_exception=True)
+    values: dict[str, Any] = checked.validated_data
+    return values
+
+
+def refuse_unknown(request: Request, *known: str) -> None:
+    """Refuse a query with a parameter that this operation does not know: a misspelt one would silently do nothing."""
+    if unknown := set(request.query_params) - set(known):
+        raise ValidationError(dict.fromkeys(sorted(unknown), f"Unknown parameter. Known here: {', '.join(known)}."))
 
 
 def revision_of(request: Request) -> int | None:

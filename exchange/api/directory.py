@@ -3,15 +3,11 @@
 from typing import Any
 
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from accounts.models import Department, Organization
-from exchange.api import answers, base, schema
-from transfers import errors
+from exchange.api import answers, base, schema, serializers
 from transfers.access.sending import find_places
-
-MAX_QUERY = 100
 
 
 class DirectoryView(base.View):
@@ -21,12 +17,10 @@ class DirectoryView(base.View):
         "Whom a transfer can go to. An address goes into `recipients`, and into the URL of a push.",
         answer=answers.Places,
         fails=(400,),
-        parameters=[OpenApiParameter("q", str, description="Part of a name or an address; empty for all.")],
+        parameters=[serializers.SearchDirectory],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        query = request.query_params.get("q", "").strip()
-        if len(query) > MAX_QUERY:
-            raise errors.InvalidField("q", f"Search for at most {MAX_QUERY} characters.")
+        query = base.asked(request, serializers.SearchDirectory)["q"]
         places = [_place(place) for place in find_places(query)]
         return base.respond(base.answer_with(answers.Places({"results": places})))
 

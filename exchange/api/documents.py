@@ -19,6 +19,7 @@ from exchange.api.authentication import caller
 from transfers import documenting, errors
 from transfers.documenting import AttachedDocument, Description
 
+_ASKED: Final = ("status", "study_instance_uid", "replaces")
 _HEADER: Final = OpenApiParameter.HEADER
 
 
@@ -69,10 +70,11 @@ class DocumentsView(base.View):
 
 
 def _description(request: Request) -> Description:
+    base.refuse_unknown(request, *_ASKED)
     query, headers = request.query_params, request.headers
     said = Said(
         data={
-            **{name: query[name] for name in ("status", "study_instance_uid", "replaces") if name in query},
+            **{name: query[name] for name in _ASKED if name in query},
             "title": unquote(headers.get("Document-Title", "")),
             "accession_number": unquote(headers.get("Accession-Number", "")),
             "issuer": unquote(headers.get("Accession-Issuer", "")),

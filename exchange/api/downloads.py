@@ -45,6 +45,7 @@ class DownloadView(base.View):
         binary="application/zip",
     )
     def get(self, request: Request, transfer_id: UUID) -> HttpResponseBase:
+        base.refuse_unknown(request, "format")
         if request.query_params.get("format", "zip") not in FORMATS:
             raise errors.InvalidField("format", f"Give one of: {', '.join(FORMATS)}.")
         who = caller(request)

@@ -177,7 +177,17 @@ class CreateKey(Strict):
     days = serializers.IntegerField(required=False, min_value=1, max_value=365, help_text="Default 365.")
 
 
-class ListTransfers(serializers.Serializer[Any]):
+class SearchDirectory(Strict):
+    q = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        default="",
+        max_length=100,
+        help_text="Part of a name or an address; empty for all.",
+    )
+
+
+class ListTransfers(Strict):
     """Filters of the list."""
 
     direction = serializers.ChoiceField(choices=["sent", "received"], required=False)

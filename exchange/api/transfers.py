@@ -28,9 +28,8 @@ class TransfersView(base.View):
         parameters=[serializers.ListTransfers],
     )
     def get(self, request: Request) -> HttpResponseBase:
-        asked = serializers.ListTransfers(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        page = addressing.list_transfers(caller(request), **_filters(asked.validated_data))
+        asked = base.asked(request, serializers.ListTransfers)
+        page = addressing.list_transfers(caller(request), **_filters(asked))
         following = _next(request, page.cursor) if page.cursor else None
         answer = answers.TransferPage({"results": page.transfers, "next": following})
         return base.respond(base.answer_with(answer))

@@ -29,6 +29,12 @@ def test_an_endless_query_is_refused(cast: Cast) -> None:
     assert get(cast.alice, f"directory/?q={'x' * 101}").status_code == 400
 
 
+def test_an_unknown_filter_is_refused_by_name(cast: Cast) -> None:
+    response = get(cast.alice, "directory/?query=general")
+    assert response.status_code == 400
+    assert said(response)["errors"] == [{"field": "query", "detail": "Unknown field. Known here: q."}]
+
+
 def test_administrators_learn_who_got_what(cast: Cast) -> None:
     factories.make_transfer(cast.st_elsewhere, to=[cast.general_hospital], state=State.AVAILABLE)
     response = post(cast.alice, "disclosures/search/", {"patient_id": "P-1"})

@@ -62,7 +62,13 @@ def test_the_same_document_again_is_the_same(cast: Cast, draft: Transfer) -> Non
 
 
 @pytest.mark.parametrize(
-    ("query", "field"), [("?status=guess", "status"), ("?replaces=x", "replaces"), ("?study_instance_uid=a", "study")]
+    ("query", "field"),
+    [
+        ("?status=guess", "status"),
+        ("?replaces=x", "replaces"),
+        ("?study_instance_uid=a", "study"),
+        ("?title=Doe", "title"),
+    ],
 )
 def test_a_wrong_value_names_its_field(cast: Cast, draft: Transfer, query: str, field: str) -> None:
     response = attach(cast.alice, draft, query=query)
@@ -120,6 +126,7 @@ def test_a_download_goes_on(cast: Cast, available: Transfer) -> None:
 
 def test_another_format_is_not_offered_yet(cast: Cast, available: Transfer) -> None:
     assert get(cast.bob, f"transfers/{available.pk}/download/?format=iso").status_code == 400
+    assert get(cast.bob, f"transfers/{available.pk}/download/?fromat=zip").status_code == 400
 
 
 @pytest.mark.parametrize(("actor", "status"), [("mallory", 404), ("clinic_read", 404), ("anonymous", 401)])

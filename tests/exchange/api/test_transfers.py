@@ -59,6 +59,7 @@ def test_a_site_without_a_partnership_waits(cast: Cast) -> None:
     [
         ("recipients", ["no where"]),
         ("recipients", ["nowhere"]),
+        ("recipients", ["st-elsewhere"]),
         ("recipients", [{"fax": "1"}]),
         ("recipients", [7]),
         ("recipients", ["a@"]),
@@ -210,7 +211,7 @@ def test_a_list_is_filtered(cast: Cast) -> None:
         assert len(said(get(cast.sender_read, f"transfers/?{query}"))["results"]) == count, query
 
 
-@pytest.mark.parametrize("query", ["state=lost", "direction=up", "limit=0", "since=then", "cursor=x"])
+@pytest.mark.parametrize("query", ["state=lost", "direction=up", "limit=0", "since=then", "cursor=x", "colour=red"])
 def test_a_wrong_filter_is_refused(cast: Cast, query: str) -> None:
     assert get(cast.alice, f"transfers/?{query}").status_code == 400
 
