@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.principals import Principal
-from transfers import errors, retrieving
+from exchange import pulls
+from transfers import access, errors, retrieving
 from transfers.retrieving import Answer
 
 _RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
@@ -21,8 +22,23 @@ _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"|\*')
 def respond(request: HttpRequest, answer: Answer, *, who: Principal) -> HttpResponseBase:
     """Send an answer, the part of it that a range names, or word that the caller has it already.
 
-    Only bytes that were sent are recorded: not a HEAD, not a 304.
+    Only bytes that were sent are recorded: not a HEAD, not a 304. What the holder of a link pulls is counted, and
+    Gone is raised where its sender allows no more.
     """
+    grant_id = access.grant_of(who)
+    if grant_id is None or answer.kind != "pulled":
+        return _respond(request, answer, who=who)
+    return pulls.counted(grant_id, size=answer.size, respond=lambda: _respond(request, answer, who=who))
+
+
+def not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:
+    """The answer to a caller who has what it asks for."""
+    if not _has_it(request, etag):
+        return None
+    return HttpResponse(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-store"})
+
+
+def _respond(request: HttpRequest, answer: Answer, *, who: Principal) -> HttpResponseBase:
     headers = _headers(answer)
     if _has_it(request, answer.etag):
         return HttpResponse(status=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
@@ -36,13 +52,6 @@ def respond(request: HttpRequest, answer: Answer, *, who: Principal) -> HttpResp
         return HttpResponse(status=status, headers=headers)
     chunks = retrieving.stream(answer, who=who, start=start, stop=stop)
     return StreamingHttpResponse(_begun(chunks), status=status, headers=headers)
-
-
-def not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:
-    """The answer to a caller who has what it asks for."""
-    if not _has_it(request, etag):
-        return None
-    return HttpResponse(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-store"})
 
 
 def _headers(answer: Answer) -> dict[str, str]:

@@ -35,6 +35,10 @@ class Unauthenticated(errors.Refused):
     sentence = "Send a credential: Authorization: Bearer with a key of your organisation."
 
 
+class FactorMissing(errors.Refused):
+    sentence = "Open the link that you were sent and enter its PIN; it is good for a quarter of an hour without use."
+
+
 class MethodNotAllowed(errors.Refused):
     sentence = "This method is not offered here."
 
@@ -47,6 +51,7 @@ class MethodNotAllowed(errors.Refused):
 # PS3.4 Table B.2-1, PS3.7 Annex C.
 TABLE: Final = (
     Row(Unauthenticated, HTTPStatus.UNAUTHORIZED, 0x0124),
+    Row(FactorMissing, HTTPStatus.UNAUTHORIZED, 0x0124),
     Row(InvalidCredentials, HTTPStatus.UNAUTHORIZED, 0x0124),
     Row(MethodNotAllowed, HTTPStatus.METHOD_NOT_ALLOWED, 0x0110),
     Row(errors.NotFound, HTTPStatus.NOT_FOUND, 0x0110),

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from exchange import health, metrics, oauth
+from exchange.dicomweb import urls as dicomweb
 from exchange.dicomweb import wado_uri
 from exchange.portal import signing_in
 
@@ -18,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics.metrics, name="metrics"),
     path("api/", include("exchange.api.urls")),
     path("dicomweb/", include("exchange.dicomweb.urls")),
+    path("g/<int:grant_id>/dicomweb/", include((dicomweb.below_link, "dicomweb-link"))),
     path("wado", wado_uri.wado, name="wado"),
     path("oauth/token", oauth.token, name="oauth-token"),
     path("accounts/", include(signing_in)),

@@ -119,12 +119,12 @@ class Describing:
 
     def __call__(self, request: HttpRequest, **names: Any) -> HttpResponseBase:  # Any: the names of a URL
         with guard.answering(request) as answer:
-            guard.require_caller(request)
+            guard.require_anyone(request, grant_id=names.get("grant_id"))
             answer.response = self._answer(request, names)
         return answer.response
 
     def _answer(self, request: HttpRequest, names: Mapping[str, Any]) -> HttpResponse:  # Any: as above
-        base = guard.base_url(**{name: names[name] for name in ("transfer_id", "address") if name in names})
+        base = guard.base_url(**{name: names[name] for name in ("transfer_id", "address", "grant_id") if name in names})
         resources = list(resources_of(self._patterns_of(names)))
         path = _template(request.resolver_match.route if request.resolver_match else "")
         here = max((one.path for one in resources if path.endswith(f"/{one.path}")), key=len, default="")

@@ -7,7 +7,7 @@ not the caller's and what never was are answered by the very same bytes.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from accounts.principals import Principal
-from exchange import callers, problems
+from exchange import callers, passes, problems
 from exchange.dicomweb import cors
 from transfers import access, errors, retrieving
 from transfers.access import Sight
@@ -78,8 +78,18 @@ def require_caller(request: HttpRequest) -> Principal:
     return _remembered(request, who)
 
 
-def base_url(*, transfer_id: UUID | None = None, address: str = "") -> str:
+def require_anyone(request: HttpRequest, *, grant_id: int | None) -> Principal:
+    """Whoever may read below a root: below a link its holder alone, whatever else the request brings along.
+
+    Without the second factor a link that is there and one that never was are answered alike.
+    """
+    return require_caller(request) if grant_id is None else _behind_link(request, grant_id)[0]
+
+
+def base_url(*, transfer_id: UUID | None = None, address: str = "", grant_id: int | None = None) -> str:
     """The root that a URL lies under, without a slash at its end."""
+    if grant_id is not None:
+        return f"{settings.PUBLIC_URL}/g/{grant_id}/dicomweb"
     below = f"/transfers/{transfer_id}" if transfer_id is not None else f"/to/{address}" if address else ""
     return f"{settings.PUBLIC_URL}/dicomweb{below}"
 
@@ -91,12 +101,23 @@ class Reading:
         self.view = view
 
     def __call__(
-        self, request: HttpRequest, *, transfer_id: UUID | None = None, address: str = "", **names: str
+        self,
+        request: HttpRequest,
+        *,
+        transfer_id: UUID | None = None,
+        address: str = "",
+        grant_id: int | None = None,
+        **names: str,
     ) -> HttpResponseBase:
         try:
-            return self.view(request, _root(require_caller(request), transfer_id), **names)
+            if grant_id is None:
+                return self.view(request, _root(require_caller(request), transfer_id), **names)
+            who, behind = _behind_link(request, grant_id)
+            response = self.view(request, Root(who, base_url(grant_id=grant_id), behind), **names)
         except Exception as error:
             return problems.problem(error, request)
+        passes.give(response, grant_id, since=passes.since(request, grant_id))
+        return response
 
 
 class ByMethod:
@@ -108,22 +129,26 @@ class ByMethod:
         self.handlers = handlers
         self.allowed = ", ".join(sorted({*handlers, *(["HEAD"] if "GET" in handlers else []), "OPTIONS"}))
 
-    def __call__(self, request: HttpRequest, **names: str) -> HttpResponseBase:
-        if cors.is_preflight(request):
+    def __call__(self, request: HttpRequest, **names: Any) -> HttpResponseBase:  # Any: the names of a URL
+        if cors.is_preflight(request) and "grant_id" not in names:
             return cors.preflight(request, allowed=self.allowed)
         return cors.expose(request, self._answer(request, names), who=request.META.get(_CALLER))
 
-    def _answer(self, request: HttpRequest, names: Mapping[str, str]) -> HttpResponseBase:
+    def _answer(self, request: HttpRequest, names: Mapping[str, Any]) -> HttpResponseBase:  # Any: as above
         method = "GET" if request.method == "HEAD" else request.method or ""
         handler = self.handlers.get(method)
-        response = handler(request, **names) if handler else self._other(request, method)
+        response = handler(request, **names) if handler else self._other(request, method, names)
         if method == "OPTIONS" and response.status_code < 300:
             response["Allow"] = self.allowed
         return response
 
-    def _other(self, request: HttpRequest, method: str) -> HttpResponseBase:
+    def _other(self, request: HttpRequest, method: str, names: Mapping[str, Any]) -> HttpResponseBase:  # Any: as above
+        is_reader_known = method == "OPTIONS" or "grant_id" in names
         try:
-            require_caller(request) if method == "OPTIONS" else require_bearer(request)
+            if is_reader_known:
+                require_anyone(request, grant_id=names.get("grant_id"))
+            else:
+                require_bearer(request)
             if method != "OPTIONS":
                 raise problems.MethodNotAllowed(self.allowed)
         except Exception as error:
@@ -140,6 +165,16 @@ def _remembered(request: HttpRequest, who: Principal) -> Principal:
     """The same caller, kept for what is decided once the answer is there."""
     request.META[_CALLER] = who
     return who
+
+
+def _behind_link(request: HttpRequest, grant_id: int) -> tuple[Principal, UUID]:
+    """The holder of a link, who has given its second factor in this browser, and the transfer behind it."""
+    if passes.since(request, grant_id) is None:
+        raise problems.FactorMissing
+    try:
+        return access.holder_of(grant_id)
+    except errors.NotFound:
+        raise problems.FactorMissing from None
 
 
 def _root(who: Principal, transfer_id: UUID | None) -> Root:

@@ -1,7 +1,7 @@
-"""The resources of DICOMweb below each of their two roots (DICOM PS3.18 Tables 10.4.1-1, 10.5.1-1 and 10.6.1-1).
+"""The resources of DICOMweb below each of their roots (DICOM PS3.18 Tables 10.4.1-1, 10.5.1-1 and 10.6.1-1).
 
 `dicomweb/` shows all the caller's open deliveries and takes drafts; `dicomweb/transfers/{id}/` one transfer;
-`dicomweb/to/{address}/` only takes.
+`dicomweb/to/{address}/` only takes; `g/{grant}/dicomweb/` gives what is behind a link.
 """
 
 from django.urls import URLPattern, include, path, re_path
@@ -27,13 +27,13 @@ def _patterns_of(names: Names) -> Patterns:
     """What lies below the root that a URL lies under."""
     if "address" in names:
         return _to
+    if "grant_id" in names:
+        return below_link
     return _below_both if "transfer_id" in names else urlpatterns
 
 
-_below_both: Patterns = [
+_below_all: Patterns = [
     _reads("", guard.nowhere, "root"),
-    _resource("studies", "studies", GET=Reading(search.studies), POST=store.store),
-    _resource(STUDY, "study", GET=Reading(retrieve.study), POST=store.store),
     _reads("series", search.all_series, "search-all-series"),
     _reads("instances", search.all_instances, "search-all-instances"),
     _reads(f"{STUDY}/series", search.study_series, "search-study-series"),
@@ -61,10 +61,24 @@ _below_both: Patterns = [
     _reads(f"{INSTANCE}/pixeldata", bulk.pixeldata, "instance-pixeldata"),
     _reads(f"{INSTANCE}/bulkdata/<path:path>", bulk.bulkdata, "bulkdata"),
 ]
+_below_both: Patterns = [
+    _resource("studies", "studies", GET=Reading(search.studies), POST=store.store),
+    _resource(STUDY, "study", GET=Reading(retrieve.study), POST=store.store),
+    *_below_all,
+]
 _to: Patterns = [
     _reads("", guard.nowhere, "root"),
     _resource("studies", "store-to", POST=store.store),
     _resource(STUDY, "store-study-to", POST=store.store),
+]
+
+_nowhere = re_path(r"^.*$", ByMethod(GET=Reading(guard.nowhere)), name="nowhere")
+# Behind a link, where nothing is stored.
+below_link: Patterns = [
+    _reads("studies", search.studies, "studies"),
+    _reads(STUDY, retrieve.study, "study"),
+    *_below_all,
+    _nowhere,
 ]
 
 app_name = "dicomweb"
@@ -72,5 +86,5 @@ urlpatterns: Patterns = [
     *_below_both,
     path("transfers/<uuid:transfer_id>/", include((_below_both, "transfer"))),
     path("to/<str:address>/", include((_to, "to"))),
-    re_path(r"^.*$", ByMethod(GET=Reading(guard.nowhere)), name="nowhere"),
+    _nowhere,
 ]

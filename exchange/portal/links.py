@@ -5,8 +5,6 @@ so opening it changes nothing; the second factor goes by POST and leads to `/g/{
 address.
 """
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,16 +12,16 @@ from typing import Final
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from exchange import handover, limits
+from exchange import handover, limits, passes
 from exchange.limits import Limit
-from exchange.portal import pages, passes
+from exchange.portal import pages
 from transfers import access, addressing, bundling, errors, searching
-from transfers.access import Link, Verdict, pulling
+from transfers.access import Link, Verdict
 from transfers.models import Grant, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
 
@@ -119,19 +117,7 @@ def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
         archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
     except (errors.Gone, errors.NotFound):
         return _over(request, row)
-    lease_id = pulling.reserve_pull(grant_id)
-    try:
-        response = handover.respond(request, archive, who=who)
-    except BaseException:
-        pulling.settle_pull(grant_id, lease_id, is_complete=False)
-        raise
-    if isinstance(response, StreamingHttpResponse):
-        # An archive without its end, the directory, opens nowhere: who gets the end has got it.
-        span = response.get("Content-Range", "")
-        reaches_end = not span or span.endswith(f"-{archive.size - 1}/{archive.size}")
-        response.streaming_content = _Counted(response, grant_id, lease_id, reaches_end=reaches_end)
-    else:
-        pulling.settle_pull(grant_id, lease_id, is_complete=False)
+    response = handover.respond(request, archive, who=who)
     passes.give(response, grant_id, since=since)
     return response
 
@@ -143,37 +129,6 @@ def leave(request: HttpRequest, grant_id: int) -> HttpResponseBase:
     response = pages.page(request, "left")
     passes.take(response, grant_id)
     return response
-
-
-class _Counted:
-    """The chunks of a download, with a heartbeat; when they end, or the reader goes away, the pull is settled once."""
-
-    def __init__(self, response: StreamingHttpResponse, grant_id: int, lease_id: int, *, reaches_end: bool) -> None:
-        self._chunks: Iterator[bytes] = iter(response)
-        self._grant_id, self._lease_id, self._reaches_end = grant_id, lease_id, reaches_end
-        self._is_settled = False
-        self._beaten_at = time.monotonic()
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if time.monotonic() - self._beaten_at > pulling.BEAT_SECONDS:
-            self._lease_id = pulling.keep_pull(self._grant_id, self._lease_id)
-            self._beaten_at = time.monotonic()
-        try:
-            return next(self._chunks)
-        except StopIteration:
-            self._settle(is_complete=self._reaches_end)
-            raise
-
-    def close(self) -> None:
-        self._settle(is_complete=False)
-
-    def _settle(self, *, is_complete: bool) -> None:
-        if not self._is_settled:
-            self._is_settled = True
-            pulling.settle_pull(self._grant_id, self._lease_id, is_complete=is_complete)
 
 
 def _verify(request: HttpRequest, link: Link) -> Verdict:

@@ -357,6 +357,13 @@ PORTAL: Final = [
     Row("portal:link", "GET", at("/s/{token}/"), {EVERYBODY: "200 200 404 410 410 410"}),
     Row("portal:grant", "GET", at("/g/{grant}/"), all_alike(401)),
     Row("portal:grant-download", "GET", at("/g/{grant}/download/"), all_alike(401)),
+    *(
+        Row(f"dicomweb-link:{name}", "GET", at(f"/g/{{grant}}/dicomweb{path}"), all_alike(401))
+        for name, path in {**_RETRIEVED, **_SEARCHED, "root": "/", "nowhere": "/patients"}.items()
+    ),
+    Row("dicomweb-link:root", "OPTIONS", at("/g/{grant}/dicomweb/"), all_alike(401)),
+    Row("dicomweb-link:study", "OPTIONS", preflight(f"/g/{{grant}}/dicomweb{_STUDY}"), all_alike(401)),
+    Row("dicomweb-link:studies", "POST", push("/g/{grant}/dicomweb/studies"), all_alike(401)),
     Row("portal:grant-leave", "POST", at("/g/{grant}/leave/"), all_alike(200)),
     # Nobody of the cast is an operator.
     Row("admin:index", "GET", at("/admin/"), all_alike(302)),

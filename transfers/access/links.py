@@ -6,14 +6,19 @@ parallel guesses never pass the cap, and a lock hits only that factor of that li
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+from uuid import UUID
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import audit, credentials
 from accounts.principals import Principal
+from transfers import errors
 from transfers.models import Delivery, Grant
 from transfers.rules.lifecycle import Access, State
+
+USED_UP: Final = "This link was used as often as its sender allowed. Ask the sender for a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,27 @@ def digest_of_pin(delivery: Delivery, pin: str) -> bytes:
 def principal_of_grant(grant: Grant) -> Principal:
     """The holder of a link, bound to its one delivery."""
     return Principal(kind="link", ident=f"link:{grant.pk}", bound_to=f"delivery:{grant.delivery_id}")
+
+
+def grant_of(who: Principal) -> int | None:
+    """The grant whose holder this is, None for everybody else."""
+    return int(who.ident.removeprefix("link:")) if who.kind == "link" else None
+
+
+def holder_of(grant_id: int) -> tuple[Principal, UUID]:
+    """The holder of a link and the one transfer behind it, for who has given the second factor.
+
+    Raises NotFound where there is no such grant, Gone where it was revoked or pulled as often as its sender allowed:
+    who reads frames and pages beyond that pulls once more under another name.
+    """
+    grant = Grant.objects.filter(pk=grant_id).select_related("delivery").first()
+    if grant is None:
+        raise errors.NotFound
+    if grant.revoked_at is not None or grant.delivery.access != Access.OPEN:
+        raise errors.Gone("The sender has closed this link.")
+    if grant.max_pulls is not None and grant.pulls_done >= grant.max_pulls:
+        raise errors.Gone(USED_UP)
+    return principal_of_grant(grant), grant.delivery.transfer_id
 
 
 def _purpose(delivery: Delivery) -> str:

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from transfers import errors
+from transfers.access import links
 from transfers.models import Grant, Lease
 
 # A pull that was not heard of for so long holds no place any more; whoever streams it beats far more often.
@@ -26,7 +27,7 @@ def reserve_pull(grant_id: int) -> int:
     grant = Grant.objects.select_for_update(of=("self",)).select_related("delivery").get(pk=grant_id)
     running = grant.leases.filter(heartbeat_at__gt=Now() - LIVES).count()
     if grant.max_pulls is not None and grant.pulls_done + running >= grant.max_pulls:
-        raise errors.Gone("This link was used as often as its sender allowed. Ask the sender for a new one.")
+        raise errors.Gone(links.USED_UP)
     lease = Lease.objects.create(
         transfer_id=grant.delivery.transfer_id,
         kind="pull",

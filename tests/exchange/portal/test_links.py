@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEvent
-from exchange.portal import passes
+from exchange import passes
 from tests.actors import Cast
 from tests.exchange.portal.linking import FILE, PIN, Answer, make_link, text_of
 from transfers import errors, expiring
