@@ -140,11 +140,10 @@ def files_of(archive: bytes) -> list[bytes]:
 
 def find_mail(reference: str) -> EmailMessage | None:
     """The mail that names a transfer, where mail is written into files."""
-    for path in sorted(Path(settings.EMAIL_FILE_PATH).glob("*.log")) if settings.EMAIL_FILE_PATH else []:
-        # One file holds the mails of one connection, parted by a line of hyphens.
-        for text in path.read_bytes().split(b"-" * 79 + b"\n"):
-            if reference.encode() in text:
-                return message_from_bytes(text, policy=policy.default)
+    for path in sorted(Path(settings.EMAIL_FILE_PATH).glob("*.eml")) if settings.EMAIL_FILE_PATH else []:
+        text = path.read_bytes()
+        if reference.encode() in text:
+            return message_from_bytes(text, policy=policy.default)
     return None
 
 

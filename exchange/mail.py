@@ -28,7 +28,7 @@ def transport(url: str) -> Transport:
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
-        return Transport(f"{_BACKENDS}.filebased.EmailBackend", folder=unquote(parts.path))
+        return Transport("exchange.letterbox.Folder", folder=unquote(parts.path))
     if parts.scheme == "console":
         return Transport(f"{_BACKENDS}.console.EmailBackend")
     if parts.scheme not in _PORTS or not parts.hostname:

@@ -92,8 +92,8 @@ def test_a_cut_multipart_body_fails(body: bytes) -> None:
 
 def test_the_mail_that_names_a_transfer_is_found(settings: Settings, tmp_path: Path) -> None:
     settings.EMAIL_FILE_PATH = str(tmp_path)
-    letters = [f"Subject: Images ({name})\nTo: desk@site.example\n\ntext\n" for name in ("AAAA-1111", "BBBB-2222")]
-    (tmp_path / "1.log").write_text(("-" * 79 + "\n").join(letters))
+    for name in ("AAAA-1111", "BBBB-2222"):
+        (tmp_path / f"{name}.eml").write_text(f"Subject: Images ({name})\nTo: desk@site.example\n\ntext\n")
     found = demonstration.find_mail("BBBB-2222")
     assert found is not None
     assert found["Subject"] == "Images (BBBB-2222)"

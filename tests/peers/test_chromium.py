@@ -44,7 +44,7 @@ def test_a_forbidden_script_would_be_noticed(tmp_path: Path) -> None:
 
 def _link(running: tree.Tree) -> str:
     """The path of the link in the newest mail that has one."""
-    for mail in sorted(running.mail.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True):
+    for mail in sorted(running.mail.glob("*.eml"), key=lambda path: path.stat().st_mtime, reverse=True):
         if found := re.search(rb"/s/[A-Za-z0-9_-]+/", mail.read_bytes().replace(b"=\n", b"")):
             return found[0].decode()
     return ""

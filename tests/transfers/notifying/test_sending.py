@@ -156,7 +156,7 @@ def test_a_hold_that_has_ended_is_not_told(mailbox: Mailbox, sender: Organizatio
 def test_by_default_a_mail_is_a_file(
     settings: Settings, tmp_path: Path, sender: Organization, general: Organization
 ) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_BACKEND = "exchange.letterbox.Folder"
     settings.EMAIL_FILE_PATH = str(tmp_path / "mail")
     post.announce(post.available(sender, general))
     (file,) = (tmp_path / "mail").iterdir()
