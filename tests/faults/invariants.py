@@ -124,14 +124,9 @@ def _digests(body: bytes, boundary: object) -> set[str]:
 
 
 def _message_ids(tree: Tree) -> list[str]:
-    """Of every mail in the folder.
-
-    Django names files by second and address in memory, so two workers may meet in one. A line of hyphens ends a mail.
-    """
-    files = [file.read_bytes() for file in tree.mail.glob("*")]
-    texts = [text for file in files for text in file.split(b"\n" + b"-" * 79 + b"\n")]
-    mails = [message_from_bytes(text, policy=policy.default) for text in texts]
-    return [str(mail["Message-ID"]) for mail in mails if mail["Message-ID"]]
+    """Of every mail in the folder."""
+    mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in tree.mail.glob("*.eml")]
+    return [str(mail["Message-ID"]) for mail in mails]
 
 
 def _undone(tree: Tree) -> list[tuple[str, ...]]:
