@@ -80,6 +80,8 @@ EVENTS: dict[str, Phases] = {
     "delivery.waiting": _of_row("notifying.announce_delivery"),
     "delivery.accept": _of_row("notifying.announce_delivery"),
     "delivery.decline": _of_row("notifying.announce_declined"),
+    "link.renew": _of_row("notifying.announce_renewed"),
+    "link.locked": _of_row("notifying.announce_locked"),
     "notify": _of_row("notifying.send"),
     "quota.80": _of_row("notifying.warn_quota", 80),
     "quota.95": _of_row("notifying.warn_quota", 95),

@@ -72,6 +72,10 @@ def _revoke(who: Principal, transfer_id: UUID, values: Values, revision: int | N
     return ()
 
 
+def _renew_link(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
+    return addressing.renew_link(who, transfer_id, values["delivery"], revision=revision)
+
+
 def _accept(who: Principal, transfer_id: UUID, values: Values, revision: int | None) -> tuple[IssuedPin, ...]:
     addressing.accept(who, transfer_id, revision=revision)
     return ()
@@ -132,6 +136,13 @@ ACTS: Final[Mapping[str, Act]] = {
         _revoke,
         "For the sender, before its end. That recipient, or the reader of that link, can open it no more; others can.",
     ),
+    "renew-link": Act(
+        "Give the reader of a link a new link and PIN",
+        serializers.RenewLink,
+        _renew_link,
+        "For the sender, before its end. Earlier links of that delivery open nothing from then on. The new one goes by "
+        "mail; its PIN is in this answer only.",
+    ),
     "reopen": Act(
         "Open it again after it lapsed",
         serializers.MoveEnd,
@@ -169,7 +180,7 @@ def urlpatterns() -> list[URLPattern]:
 def _view(name: str, act: Act) -> Callable[..., HttpResponseBase]:
     class ActView(base.View):
         @schema.operation(
-            f"transfers_{name}",
+            f"transfers_{name.replace('-', '_')}",
             act.summary,
             act.description,
             answer=answers.TransferWithPins,
@@ -180,7 +191,7 @@ def _view(name: str, act: Act) -> Callable[..., HttpResponseBase]:
         def post(self, request: Request, transfer_id: UUID) -> HttpResponseBase:
             return base.once(request, lambda: _perform(request, transfer_id, act))
 
-    ActView.__name__ = f"{name.capitalize()}View"
+    ActView.__name__ = f"{name.title().replace('-', '')}View"
     return ActView.as_view()
 
 

@@ -156,6 +156,10 @@ class RevokeDelivery(Strict):
     delivery = serializers.IntegerField(min_value=1, help_text="The number of the delivery, from the transfer.")
 
 
+class RenewLink(Strict):
+    delivery = serializers.IntegerField(min_value=1, help_text="The number of the delivery, from the transfer.")
+
+
 class DeclineTransfer(Strict):
     reason = serializers.CharField(max_length=MAX_TEXT, help_text="What the sender is told.")
 

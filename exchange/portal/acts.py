@@ -47,6 +47,11 @@ class _Sure(forms.Form):
     sure = forms.BooleanField()
 
 
+class _OneLink(forms.Form):
+    sentence = "Choose the reader who is to get the new link."
+    delivery = forms.IntegerField(min_value=1)
+
+
 class _OneDelivery(_Sure):
     sentence = "Choose a recipient, and tick the box to say that you are sure."
     delivery = forms.IntegerField(min_value=1)
@@ -148,6 +153,11 @@ ACTS: Final[dict[str, Act]] = {
         lambda who, which, values: addressing.revoke(who, values["delivery"], transfer_id=which),
         "It is taken back from this recipient, with all links.",
     ),
+    "renew-link": Act(
+        _OneLink,
+        lambda who, which, values: addressing.renew_link(who, which, values["delivery"]),
+        "The earlier link opens nothing any more; the new one goes by mail.",
+    ),
     "withdraw": Act(_Sure, lambda who, which, _: expiring.withdraw(who, which), "It is withdrawn and destroyed."),
 }
 
@@ -169,6 +179,11 @@ def revocable(view: TransferView) -> list[Any]:  # Any: deliveries as a template
     return [one for one in view.deliveries if one.access in (Access.OPEN, Access.WAITING)]
 
 
+def linked(view: TransferView) -> list[Any]:  # Any: as above
+    """Readers of links that may be made anew."""
+    return [one for one in view.deliveries if one.recipient.kind == "email" and one.access == Access.OPEN]
+
+
 def _of_sender(view: TransferView) -> set[str]:
     if view.state in OVER:
         may_reopen = view.reason in REOPENABLE and view.available_at is not None and view.purge_at > timezone.now()
@@ -182,7 +197,7 @@ def _of_sender(view: TransferView) -> set[str]:
         found |= {"retry"}
     if can_be_released(view):
         found |= {"release"}
-    return found | {"extend"} | ({"revoke"} if revocable(view) else set())
+    return found | {"extend"} | ({"revoke"} if revocable(view) else set()) | ({"renew-link"} if linked(view) else set())
 
 
 def _of_recipient(view: TransferView) -> set[str]:

@@ -135,7 +135,7 @@ def _verify(request: HttpRequest, link: Link) -> Verdict:
     form = PinForm(request.POST)
     if not form.is_valid() or not form.cleaned_data["pin"]:
         return Verdict.WRONG if link.is_open and not link.is_locked else Verdict.OVER
-    return access.verify_factor(link.grant, form.cleaned_data["pin"])
+    return addressing.open_link(link.grant, form.cleaned_data["pin"])
 
 
 def _tell(request: HttpRequest, link: Link, verdict: Verdict | None) -> HttpResponse:
@@ -174,6 +174,8 @@ def _end_of(grant: Grant, transfer: Transfer) -> tuple[datetime | None, str]:
         reason = Tombstone.objects.filter(pk=transfer.pk).values_list("reason", flat=True).first() or reason
     if reason == Reason.WITHDRAWN:
         return transfer.closed_at, "withdrawn"
+    if grant.revoked_at is not None and grant.delivery.grants.filter(revoked_at=None).exists():
+        return grant.revoked_at, "renewed"
     if grant.revoked_at is not None or grant.delivery.access != Access.OPEN:
         return grant.revoked_at, "revoked"
     if reason == Reason.FULFILLED:

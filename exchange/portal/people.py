@@ -116,6 +116,7 @@ def _show(
         "pins": pins,
         "days": acts.days(who, view),
         "revocable": acts.revocable(view) if "revoke" in possible else [],
+        "linked": acts.linked(view) if "renew-link" in possible else [],
         "partners": access.partners_of(who) if "send" in possible else [],
         "purposes": words.PURPOSES,
         "own": view.deliveries[0] if view.role == "recipient" and view.deliveries else None,

@@ -91,6 +91,7 @@ ACTIONS: Final = {
     "notice.dropped": "Notice not needed any more",
     "link.opened": "Link opened with its number",
     "link.refused": "Wrong number for the link",
+    "link.renew": "New link made",
     "link.locked": "Link locked after wrong numbers",
     "study.search": "Studies looked up",
     "study.pull": "Pulled",

@@ -59,6 +59,10 @@ def revoke(target: Target) -> Request:
     return Request(f"/api/transfers/{target.transfer_id}/revoke/", {"delivery": target.delivery})
 
 
+def renew(target: Target) -> Request:
+    return Request(f"/api/transfers/{target.transfer_id}/renew-link/", {"delivery": target.link_delivery})
+
+
 def attach(target: Target) -> Request:
     return Request(f"/api/transfers/{target.transfer_id}/documents/", b"a report", "text/plain")
 
@@ -138,6 +142,7 @@ API: Final = [
     Row("api:transfer-extend", "POST", act("extend", {"until": soon()}), by_sender("200 404 404 410 410 410")),
     Row("api:transfer-withdraw", "POST", act("withdraw"), by_sender("200 404 404 200 409 409")),
     Row("api:transfer-revoke", "POST", revoke, by_sender("200 404 404 410 410 410")),
+    Row("api:transfer-renew-link", "POST", renew, by_sender("200 404 404 410 410 410")),
     Row("api:transfer-reopen", "POST", act("reopen", {"until": soon()}), by_sender("409 404 404 409 200 410")),
     Row("api:transfer-accept", "POST", act("accept"), by_recipient("200 404 404 410 410 410")),
     Row("api:transfer-decline", "POST", act("decline", {"reason": "no"}), by_recipient("200 404 404 410 410 410")),

@@ -32,6 +32,7 @@ class Target:
     delivery: int
     token: str  # of a link to it
     grant: int
+    link_delivery: int  # of that link
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def make_world() -> World:
     made["foreign"] = _send(sender=factories.make_organization(), to=[factories.make_organization()])
     targets = {name: _target(transfer) for name, transfer in made.items()}
     uids = (factories.make_uid(), factories.make_uid(), factories.make_uid())
-    targets["absent"] = Target(uuid4(), *uids, 999_999_999, credentials.new_link_token(), 999_999_999)
+    targets["absent"] = Target(uuid4(), *uids, 999_999_999, credentials.new_link_token(), 999_999_999, 999_999_999)
     _end(made["overdue"])
     _end(made["lapsed"], state=State.CLOSED, reason=Reason.LAPSED, closed_at=timezone.now())
     expiring.withdraw(cast.alice.who, made["withdrawn"].pk)
@@ -74,13 +75,16 @@ def _target(transfer: Transfer) -> Target:
         delivery.pk,
         token,
         grant.pk,
+        grant.delivery_id,
     )
 
 
 def _link_to(transfer: Transfer) -> tuple[str, Grant]:
     """A link to a transfer, for a reader without an account."""
     token = credentials.new_link_token()
-    delivery = factories.make_delivery(transfer, email_hash=secrets.token_bytes(32))
+    hashed = secrets.token_bytes(32)
+    sealed = factories.key_of(transfer).seal("email", hashed.hex(), b"reader@practice.example")
+    delivery = factories.make_delivery(transfer, email_hash=hashed, email_record=sealed)
     grant = Grant.objects.create(
         delivery=delivery,
         token_digest=credentials.keyed_digest("link", token),

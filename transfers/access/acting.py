@@ -17,6 +17,7 @@ class Act(StrEnum):
     EXTEND = "extend"
     WITHDRAW = "withdraw"
     REVOKE = "revoke"
+    RENEW_LINK = "renew link"
     REOPEN = "reopen"
     DOCUMENT = "document"
     ACCEPT = "accept"
@@ -39,6 +40,7 @@ RULES: dict[Act, _Rule] = {
     Act.EXTEND: _Rule("sender", _SENDING),
     Act.WITHDRAW: _Rule("sender", _SENDING),
     Act.REVOKE: _Rule("sender", _SENDING),
+    Act.RENEW_LINK: _Rule("sender", _SENDING),
     Act.REOPEN: _Rule("sender", _SENDING),
     Act.DOCUMENT: _Rule("sender", _SENDING),
     Act.ACCEPT: _Rule("recipient", _RECEIVING),

@@ -23,9 +23,11 @@ BEAT_SECONDS: Final = 20.0
 
 @transaction.atomic
 def reserve_pull(grant_id: int) -> int:
-    """Take one of the pulls that are left and return its lease; raises Gone where none is left."""
+    """Take one of the pulls that are left and return its lease; raises Gone where none is left or it is closed."""
     grant = Grant.objects.select_for_update(of=("self",)).select_related("delivery").get(pk=grant_id)
     running = grant.leases.filter(heartbeat_at__gt=Now() - LIVES).count()
+    if grant.revoked_at is not None:
+        raise errors.Gone("The sender has closed this link.")
     if grant.max_pulls is not None and grant.pulls_done + running >= grant.max_pulls:
         raise errors.Gone(links.USED_UP)
     lease = Lease.objects.create(
@@ -42,9 +44,10 @@ def reserve_pull(grant_id: int) -> int:
 def keep_pull(grant_id: int, lease_id: int) -> int:
     """Say that a pull goes on and return its lease.
 
-    One that was silent for too long takes a place anew, which raises Gone where another pull has it by now.
+    One that was silent for too long takes a place anew, which raises Gone where another pull has it by now, and where
+    the link was closed.
     """
-    alive = Lease.objects.filter(pk=lease_id, heartbeat_at__gt=Now() - LIVES)
+    alive = Lease.objects.filter(pk=lease_id, heartbeat_at__gt=Now() - LIVES, grant__revoked_at=None)
     if alive.update(heartbeat_at=Now()):
         return lease_id
     Lease.objects.filter(pk=lease_id).delete()

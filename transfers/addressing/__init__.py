@@ -1,7 +1,7 @@
 """Addressing: a draft is made, gets its recipients, and is sent; afterwards each side answers for itself.
 
 `drafting` makes and changes drafts, `sending` moves them on, `answering` is what recipients do and what a sender
-does to one of them, `lifetimes` decides how long, `declaring` takes what
+does to one of them, `linking` opens and renews links, `lifetimes` decides how long, `declaring` takes what
 belongs to it. `describing` and `listing` say what a caller may know of a
 transfer, as the frozen answers of `views`. `repeating` makes a repeated request harmless.
 """
@@ -10,6 +10,7 @@ from transfers.addressing.answering import accept, acknowledge, decline, revoke
 from transfers.addressing.declaring import declare
 from transfers.addressing.describing import describe
 from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create
+from transfers.addressing.linking import open_link, renew_link
 from transfers.addressing.listing import Page, Summary, list_transfers
 from transfers.addressing.repeating import Answer, once
 from transfers.addressing.sending import finalise, release, send
@@ -33,7 +34,9 @@ __all__ = [
     "finalise",
     "list_transfers",
     "once",
+    "open_link",
     "release",
+    "renew_link",
     "revoke",
     "send",
 ]

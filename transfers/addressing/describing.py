@@ -131,9 +131,9 @@ def _recipient(delivery: Delivery, key: TransferKey | None) -> Party:
 def _delivery_views(rows: list[Delivery], key: TransferKey | None, role: Role) -> tuple[DeliveryView, ...]:
     counts = counts_of(rows)
     locked = set(
-        Delivery.objects.filter(pk__in=[row.pk for row in rows], grants__locked_at__isnull=False).values_list(
-            "pk", flat=True
-        )
+        Delivery.objects.filter(
+            pk__in=[row.pk for row in rows], grants__locked_at__isnull=False, grants__revoked_at=None
+        ).values_list("pk", flat=True)
     )
     return tuple(
         DeliveryView(

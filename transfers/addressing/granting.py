@@ -37,8 +37,23 @@ def add_deliveries(transfer: Transfer, key: TransferKey, recipients: Iterable[Re
         if delivery.access == Access.WAITING:
             transitions.enqueue("delivery.waiting", str(delivery.pk))
         if recipient.email:
-            pins.append(_grant(delivery, recipient.email))
+            pins.append(grant(delivery, recipient.email))
     return tuple(pins)
+
+
+def grant(delivery: Delivery, email: str, *, max_pulls: int | None = None) -> IssuedPin:
+    """A link for a reader, whose secret comes with the mail, and the number that opens it."""
+    pin = credentials.new_pin()
+    Grant.objects.create(
+        delivery=delivery,
+        token_digest=credentials.keyed_digest("link", credentials.new_link_token()),
+        factor="pin",
+        pin_digest=access.digest_of_pin(delivery, pin),
+        verbs=VERBS,
+        max_pulls=max_pulls,
+        created_at=births.database_now(),
+    )
+    return IssuedPin(delivery.pk, email, pin)
 
 
 def email_hash(email: str) -> bytes:
@@ -64,16 +79,3 @@ def _insert(transfer: Transfer, key: TransferKey, recipient: Recipient) -> Deliv
         },
     )
     return delivery if is_new else None
-
-
-def _grant(delivery: Delivery, email: str) -> IssuedPin:
-    pin = credentials.new_pin()
-    Grant.objects.create(
-        delivery=delivery,
-        token_digest=credentials.keyed_digest("link", credentials.new_link_token()),
-        factor="pin",
-        pin_digest=access.digest_of_pin(delivery, pin),
-        verbs=VERBS,
-        created_at=births.database_now(),
-    )
-    return IssuedPin(delivery.pk, email, pin)

@@ -16,7 +16,7 @@ from accounts.models import Organization
 from transfers import transitions
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
-from transfers.models import Delivery, Notification, Switch, Tombstone, Transfer
+from transfers.models import Delivery, Grant, Notification, Switch, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Progress, Reason, State
 
 
@@ -34,6 +34,32 @@ def announce_delivery(delivery_id: int) -> None:
     delivery = Delivery.objects.filter(pk=delivery_id).first()
     if delivery and (transfer := _locked(delivery.transfer_id, state=State.AVAILABLE)):
         _announce(transfer, delivery)
+
+
+@transaction.atomic
+def announce_renewed(delivery_id: int) -> None:
+    """Send the reader the link that took the place of an earlier one; before it is available, the first mail does."""
+    delivery = Delivery.objects.filter(pk=delivery_id, access=Access.OPEN).first()
+    transfer = _locked(delivery.transfer_id, state=State.AVAILABLE) if delivery else None
+    grant = delivery.grants.filter(revoked_at=None).order_by("-id").first() if delivery else None
+    if delivery is None or transfer is None or grant is None:
+        return
+    # A mail that has not gone yet would bring a link that opens nothing.
+    earlier = delivery.notifications.filter(state="pending", secret_record__isnull=False)
+    earlier.exclude(event=f"renewed:{grant.pk}").update(
+        state="dropped", secret_record=None, error="A newer link took the place of the one in it."
+    )
+    _give_secret(transfer, delivery, _tell(transfer, f"renewed:{grant.pk}", "recipient", delivery))
+
+
+@transaction.atomic
+def announce_locked(grant_id: int) -> None:
+    """Tell the sender that wrong numbers have locked a link: only a new one helps its reader."""
+    grant = (
+        Grant.objects.filter(pk=grant_id, revoked_at=None, locked_at__isnull=False).select_related("delivery").first()
+    )
+    if grant and (transfer := _locked(grant.delivery.transfer_id, state=State.AVAILABLE)):
+        _tell(transfer, f"locked:{grant_id}", "sender", grant.delivery)
 
 
 @transaction.atomic

@@ -23,6 +23,7 @@ TEMPLATES: dict[tuple[str, str], str] = {
     ("available", "recipient"): "available",
     ("waiting", "recipient"): "waiting",
     ("re-opened", "recipient"): "reopened",
+    ("renewed", "recipient"): "renewed",
     ("withdrawn", "recipient"): "withdrawn",
     ("rejected-instances", "recipient"): "rejected_instances",
     ("held", "sender"): "held_sender",
@@ -30,6 +31,7 @@ TEMPLATES: dict[tuple[str, str], str] = {
     ("rejected", "sender"): "rejected",
     ("lapsed", "sender"): "lapsed",
     ("declined", "sender"): "declined",
+    ("locked", "sender"): "locked",
     ("undelivered", "sender"): "undelivered",
     ("quota", "admin"): "quota",
     ("quota", "operator"): "quota",
@@ -55,7 +57,7 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
         words |= _follow_up(transfer)
     if notification.secret_record is not None and transfer:
         words["link"] = f"{settings.PUBLIC_URL}/s/{_secret(transfer, notification)}/"
-    elif kind == "available" and notification.delivery and notification.delivery.email_hash is not None:
+    elif kind in ("available", "renewed") and notification.delivery and notification.delivery.email_hash is not None:
         raise errors.NotFound("There is no link to be sent.")
     if kind == "quota":
         words |= _quota(notification.organization, detail.partition(":")[0])

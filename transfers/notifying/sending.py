@@ -16,11 +16,11 @@ from django.db.models.functions import Now
 
 from accounts import audit, principals
 from transfers import errors
-from transfers.models import Delivery, Notification, Transfer
+from transfers.models import Delivery, Grant, Notification, Transfer
 from transfers.notifying import announcing, letters, readers
 from transfers.rules.lifecycle import Access, Notice, State
 
-_ABOUT_AVAILABLE = ("available", "re-opened", "waiting")
+_ABOUT_AVAILABLE = ("available", "re-opened", "renewed", "waiting")
 
 
 class MailUnavailable(errors.Unavailable):
@@ -85,6 +85,8 @@ def _is_moot(notification: Notification) -> bool:
         return False
     if kind == "held":
         return transfer.state != State.HELD or int(transfer.state_changed_at.timestamp()) != int(moment)
+    if kind == "locked":
+        return not Grant.objects.filter(pk=moment, revoked_at=None).exists()
     if kind not in _ABOUT_AVAILABLE or delivery is None:
         return False
     wanted = Access.WAITING if kind == "waiting" else Access.OPEN

@@ -10,11 +10,11 @@ from django.utils import timezone
 from tests import factories
 from tests.actors import Actor, Cast
 from tests.exchange.portal.linking import Answer, text_of
-from transfers import addressing
+from transfers import access, addressing
 from transfers.models import Delivery, Grant, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
 
-PROTECTED = ["send", "finalise", "release", "retry", "extend", "reopen", "revoke", "withdraw"]
+PROTECTED = ["send", "finalise", "release", "retry", "extend", "reopen", "revoke", "renew-link", "withdraw"]
 
 
 def show(actor: Actor, transfer: Transfer) -> Answer:
@@ -245,3 +245,35 @@ def test_a_person_who_only_reads_is_offered_nothing(cast: Cast) -> None:
     cast.alice.user.memberships.update(may_send=False, may_administer=False, may_receive=True)
     page = text_of(show(cast.alice, make(cast, State.AVAILABLE)))
     assert "What you can do" not in page
+
+
+# A new link
+
+
+def linked(cast: Cast) -> Delivery:
+    transfer = make(cast, State.AVAILABLE)
+    sealed = factories.key_of(transfer).seal("email", (b"h" * 32).hex(), b"jane.doe@practice.example")
+    return factories.make_delivery(transfer, email_hash=b"h" * 32, email_record=sealed)
+
+
+def test_a_lost_pin_is_made_anew_and_shown_once(cast: Cast) -> None:
+    delivery = linked(cast)
+    transfer = delivery.transfer
+    page = show(cast.alice, transfer).content.decode()
+    form = page.partition("renew-link/")[2].partition("</form>")[0]
+    assert "jane.doe@practice.example" in form and "General Hospital" not in form
+    answer = act(cast.alice, transfer, "renew-link", delivery=delivery.pk)
+    pin = re.search(r"\b\d{4} \d{4}\b", text_of(answer).partition("jane.doe@practice.example")[2])
+    assert answer.status_code == 200
+    assert pin and pin[0] not in text_of(show(cast.alice, transfer))
+    assert access.digest_of_pin(delivery, pin[0].replace(" ", "")) == bytes(delivery.grants.get().pin_digest or b"")
+
+
+def test_a_new_link_needs_a_reader(cast: Cast) -> None:
+    answer = act(cast.alice, linked(cast).transfer, "renew-link")
+    assert answer.status_code == 400
+    assert "Choose the reader" in text_of(answer)
+
+
+def test_without_a_link_none_is_renewed(cast: Cast) -> None:
+    assert "renew-link" not in show(cast.alice, make(cast, State.AVAILABLE)).content.decode()
