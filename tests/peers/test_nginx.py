@@ -1,9 +1,13 @@
 """The proxy of docker/nginx.conf in front of the exchange: what goes through it stays what it is."""
 
 import re
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +18,7 @@ from tests.peers.corpus import Original
 from tests.peers.exchanging import Shipment
 
 pytestmark = [pytest.mark.peers, pytest.mark.needs("nginx", "openssl", "curl", "dcmdump")]
+_LOGS: Final[dict[str, Path]] = {}
 CONFIGURATION = Path(__file__).resolve().parents[2] / "docker" / "nginx.conf"
 
 
@@ -40,6 +45,7 @@ def proxied(running: tree.Tree, tmp_path_factory: pytest.TempPathFactory) -> Ite
         text, count = re.subn(found, put, text)
         assert count, f"{found} is no longer in {CONFIGURATION}"
     (folder / "nginx.conf").write_text(text)
+    _LOGS[f"https://127.0.0.1:{port}"] = folder / "access.log"
     command = [program("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")]
     tested = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert not tested.returncode, tested.stderr
@@ -50,6 +56,11 @@ def proxied(running: tree.Tree, tmp_path_factory: pytest.TempPathFactory) -> Ite
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+@pytest.fixture
+def proxied_log(proxied: str) -> Path:
+    return _LOGS[proxied]
 
 
 def test_a_chunked_push_and_its_pull_go_through(
@@ -67,6 +78,60 @@ def test_a_chunked_push_and_its_pull_go_through(
     headers = [f"Accept: {exchanging.AS_STORED}"]
     pulled = _curl(url, key=running.sites["county-clinic"].read_key, headers=headers)
     assert all(_holds(pulled, original) for original in group)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "pool"),
+    [
+        ("POST", "/dicomweb/to/county-clinic/studies", "bulk"),
+        ("GET", "/dicomweb/studies/1.2", "bulk"),
+        ("GET", "/dicomweb/transfers/x/studies/1.2/series/1.3/instances/1.4", "bulk"),
+        ("GET", "/dicomweb/studies/1.2/series/1.3/instances/1.4/frames/1", "bulk"),
+        ("GET", "/dicomweb/studies/1.2/rendered", "bulk"),
+        ("GET", "/dicomweb/studies/1.2/series/1.3/instances/1.4/rendered?viewport=512,512", "bulk"),
+        ("GET", "/dicomweb/studies/1.2/series/1.3/instances/1.4/frames/1/rendered", "bulk"),
+        ("GET", "/dicomweb/studies/1.2/series/1.3/instances/1.4/bulkdata/7FE00010", "bulk"),
+        ("GET", "/wado?requestType=WADO&studyUID=1.2", "bulk"),
+        ("GET", "/g/7/dicomweb/studies/1.2/series/1.3", "bulk"),
+        ("GET", "/g/7/download/", "bulk"),
+        ("GET", "/dicomweb/studies?PatientID=1", "small"),
+        ("GET", "/dicomweb/studies/1.2/metadata", "small"),
+        ("GET", "/dicomweb/studies/1.2/series/1.3/instances/1.4/thumbnail", "small"),
+        ("GET", "/dicomweb/studies/1.2/series", "small"),
+        ("GET", "/api/transfers/", "small"),
+        ("GET", "/", "small"),
+    ],
+)
+def test_what_takes_long_has_a_pool_of_its_own(
+    proxied: str, proxied_log: Path, method: str, path: str, pool: str
+) -> None:
+    before = len(proxied_log.read_text().splitlines())
+    _speak(proxied, f"{method} {path} HTTP/1.1", "Content-Length: 0")
+    tree.wait_for(lambda: len(proxied_log.read_text().splitlines()) > before, what="the line in the log")
+    line = proxied_log.read_text().splitlines()[-1]
+    assert line.endswith(f" {pool}")
+    assert "1.2" not in line and "?" not in line
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["length first", "chunked first"])
+def test_two_lengths_are_refused(proxied: str, order: int) -> None:
+    """RFC 9112 Section 6.1."""
+    framing = ["Content-Length: 5", "Transfer-Encoding: chunked"][::order]
+    answer = _speak(proxied, "POST /oauth/token HTTP/1.1", *framing, body=b"0\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+def _speak(address: str, *lines: str, body: bytes = b"") -> bytes:
+    """What an nginx says to a request by hand, until it closes."""
+    parts = urlsplit(address)
+    context = ssl._create_unverified_context()
+    with (
+        socket.create_connection((parts.hostname, parts.port), timeout=60) as line,
+        context.wrap_socket(line) as secured,
+    ):
+        secured.sendall("\r\n".join([*lines, "Host: localhost", "Connection: close", "", ""]).encode() + body)
+        return b"".join(iter(lambda: secured.recv(65536), b""))
 
 
 def _holds(answer: bytes, original: Original) -> bool:
