@@ -74,6 +74,8 @@ TABLE: Final = (
     Row(errors.MalformedInstance, HTTPStatus.CONFLICT, 0xC000),
     Row(errors.UnsafeInstance, HTTPStatus.CONFLICT, 0x0110),
     Row(errors.WrongStudy, HTTPStatus.CONFLICT, 0xA901),
+    Row(errors.MissingBulkData, HTTPStatus.CONFLICT, 0xA922),
+    Row(errors.UnsupportedSyntax, HTTPStatus.CONFLICT, 0xC122),
     Row(errors.UnsupportedClass, HTTPStatus.CONFLICT, 0x0122),
     Row(errors.InstanceRefused, HTTPStatus.CONFLICT, 0xC000),
     Row(errors.Refused, HTTPStatus.BAD_REQUEST, 0x0110),

@@ -23,6 +23,8 @@ ExchangeError
 │       ├── MalformedInstance  lengths, depth, UIDs
 │       ├── UnsafeInstance     executable preamble, decompression bomb
 │       ├── WrongStudy         not the study of the URL
+│       ├── MissingBulkData    named by the metadata, and not in the body
+│       ├── UnsupportedSyntax  of bulk data from which an instance was to be composed
 │       └── UnsupportedClass   DICOMDIR and other things that are not stored
 └── Unavailable                nothing wrong with the request: try again later
     ├── StorageUnavailable
@@ -144,6 +146,14 @@ class UnsafeInstance(InstanceRefused):
 
 class WrongStudy(InstanceRefused):
     sentence = "The Study Instance UID differs from that of the URL."
+
+
+class MissingBulkData(InstanceRefused):
+    sentence = "A part that the metadata name by a BulkDataURI did not come."
+
+
+class UnsupportedSyntax(InstanceRefused):
+    sentence = "Pixel data of this media type or transfer syntax are not taken. Send them as they are in a file."
 
 
 class UnsupportedClass(InstanceRefused):

@@ -99,8 +99,8 @@ DESCRIBED: Final[Mapping[Callable[..., Any], Described]] = {  # Any: views are c
     rendered.thumbnail: _Retrieved(rendered.THUMBNAILS, (_VIEWPORT,)),
     store.store: Described(
         "Store",
-        ["application/dicom+json"],
-        takes=[negotiation.multipart_of(negotiation.DICOM), negotiation.DICOM],
+        store.GIVES,
+        takes=store.TAKES,
         success="200 202 409",
         failure="400 401 403 404 409 410 411 413 415 503 507",
     ),

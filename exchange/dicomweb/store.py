@@ -1,10 +1,12 @@
-"""Store: STOW-RS of PS3.10 files (PS3.18 Section 10.5).
+"""Store: STOW-RS of PS3.10 files, and of metadata with bulk data (PS3.18 Section 10.5).
 
 Guard, one call, answer: who may push where is decided before a byte of the body is read.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,10 +17,11 @@ from django.views.decorators.http import require_POST
 
 from accounts.principals import Principal
 from exchange import bodies, problems
-from exchange.dicomweb import guard
+from exchange.dicomweb import guard, negotiation
 from transfers import access, errors, receiving
-from transfers.formats import mediatypes, multipart
-from transfers.receiving import Failed, Outcome, Stored
+from transfers.formats import mediatypes, multipart, nativexml
+from transfers.formats.mediatypes import MediaType
+from transfers.receiving import BulkPart, Composition, Failed, Outcome, Stored
 
 # One status where nothing was stored and all for the same want of room; else 409 (PS3.18 Section 10.5.3.1).
 _ALL_FAILED_WITH: Final[tuple[tuple[type[errors.ExchangeError], int], ...]] = (
@@ -27,6 +30,28 @@ _ALL_FAILED_WITH: Final[tuple[tuple[type[errors.ExchangeError], int], ...]] = (
     (errors.Unavailable, 503),
 )
 _COMMENT_LENGTH: Final = 64  # VR LO, PS3.5 Table 6.2-1
+_FILES: Final = "application/dicom"
+_METADATA: Final = "application/dicom+json"
+_MODELS: Final = (MediaType("application", "dicom+json"), MediaType("application", "dicom+xml"))
+GIVES: Final = tuple(map(str, _MODELS))
+TAKES: Final = (negotiation.multipart_of(_FILES), negotiation.multipart_of(_METADATA), _FILES)
+_UNREADABLE: Final = MediaType("application", "x-unreadable")
+
+Part = Iterable[bytes | memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The instances of a request, and what puts them together where they do not come as files."""
+
+    instances: Iterable[Part]
+    composition: Composition | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        if self.composition is None or not self.composition.unnamed:
+            return []
+        return [f"{self.composition.unnamed} parts are named by no BulkDataURI and were not stored"]
 
 
 @csrf_exempt
@@ -36,9 +61,9 @@ def store(request: HttpRequest, *, address: str = "", transfer_id: UUID | None =
     with guard.answering(request) as answer:
         who = guard.require_bearer(request)
         destination = _destination(who, address=address, transfer_id=transfer_id)
-        parts = _parts(request)
-        outcome = receiving.receive(who, destination, parts, study_instance_uid=study)
-        answer.response = store_response(outcome)
+        body = _body(request)
+        outcome = receiving.receive(who, destination, body.instances, study_instance_uid=study)
+        answer.response = store_response(outcome, model=_model(request), warnings=body.warnings)
     return answer.response
 
 
@@ -50,46 +75,98 @@ def _destination(who: Principal, *, address: str, transfer_id: UUID | None) -> a
     return access.draft_destination(who)
 
 
-def _parts(request: HttpRequest) -> Iterator[Iterable[bytes | memoryview]]:
-    """The instances of a request (PS3.18 Section 10.5.2).
+def _body(request: HttpRequest) -> _Body:
+    """What a request holds (PS3.18 Table 10.5.2-1).
 
     A bare `application/dicom` body is not in the Store table; several clients send it, so it is accepted with a
-    length. Metadata with bulk data in separate parts is answered 415.
+    length. Without a `type` the first part says what comes.
     """
     content_type = mediatypes.parse_media_type(request.META.get("CONTENT_TYPE", ""))
-    if content_type.essence == "application/dicom":
+    if content_type.essence == _FILES:
         if bodies.content_length(request) is None:
             raise errors.LengthRequired
-        return iter([bodies.read_chunks(request)])
+        return _Body([bodies.read_chunks(request)])
     if content_type.essence != "multipart/related":
         raise errors.UnsupportedMediaType('Send multipart/related; type="application/dicom", or application/dicom.')
-    if content_type.params.get("type", "application/dicom").lower() != "application/dicom":
-        raise errors.UnsupportedMediaType("Only parts of type application/dicom are stored here.")
+    root = content_type.params.get("type", "").lower()
+    _ensure_taken(root or _FILES)
     boundary = content_type.params.get("boundary", "")
     if not boundary:
         raise errors.BadRequest("The Content-Type has no boundary (RFC 2046 Section 5.1.1).")
     bodies.content_length(request)  # a malformed length is refused before anything is read
-    return _instances(multipart.iter_parts(bodies.read_chunks(request), boundary=boundary.encode()))
+    parts = multipart.iter_parts(bodies.read_chunks(request), boundary=boundary.encode())
+    if root == _FILES:
+        return _Body(part.chunks for part in parts)
+    return _body_of_first(request, parts, root)
 
 
-def _instances(parts: Iterator[multipart.Part]) -> Iterator[Iterable[bytes | memoryview]]:
-    for part in parts:
-        yield part.chunks
+def _body_of_first(request: HttpRequest, parts: Iterator[multipart.Part], root: str) -> _Body:
+    """Metadata come in the first part, in front of the bulk data that they name (PS3.18 Section 8.6.1.2)."""
+    first = next(parts, None)
+    if first is None:
+        return _Body([])
+    essence = _media_type(first).essence if "content-type" in first.headers else root or _FILES
+    if essence not in (_METADATA, "application/json"):
+        if root == _METADATA:
+            raise errors.BadRequest("The first part is to hold the metadata, as application/dicom+json.")
+        _ensure_taken(essence)
+        return _Body(part.chunks for part in chain([first], parts))
+    base = f"{settings.PUBLIC_URL}{request.path}"
+    composition = Composition(first.chunks, map(_bulk_part, parts), base=base)
+    return _Body(composition.files(), composition)
 
 
-def store_response(outcome: Outcome) -> HttpResponse:
+def _ensure_taken(essence: str) -> None:
+    if essence == nativexml.MEDIA_TYPE:
+        raise errors.UnsupportedMediaType(
+            "Metadata in XML are not taken here. Send them as application/dicom+json, or whole files."
+        )
+    if essence not in (_FILES, _METADATA):
+        raise errors.UnsupportedMediaType(
+            "Parts of type application/dicom are stored here, or application/dicom+json with its bulk data."
+        )
+
+
+def _bulk_part(part: multipart.Part) -> BulkPart:
+    location = part.headers.get("content-location", "")
+    if not location and (ident := part.headers.get("content-id", "").strip("<> ")):
+        location = f"cid:{ident}"  # RFC 2392
+    length = part.headers.get("content-length", "")
+    is_number = length.isascii() and length.isdigit() and len(length) < 16
+    return BulkPart(_media_type(part), location, int(length) if is_number else None, part.chunks)
+
+
+def _media_type(part: multipart.Part) -> MediaType:
+    """Octets where nothing is said; what cannot be read refuses only what needs it."""
+    try:
+        return mediatypes.parse_media_type(part.headers.get("content-type", "application/octet-stream"))
+    except errors.UnsupportedMediaType:
+        return _UNREADABLE
+
+
+def _model(request: HttpRequest) -> MediaType:
+    """In what the outcome is told; JSON to whoever accepts neither, for what is stored must be answered."""
+    try:
+        return negotiation.choose(request, _MODELS).offer
+    except errors.NotAcceptable:
+        return _MODELS[0]
+
+
+def store_response(outcome: Outcome, *, model: MediaType = _MODELS[0], warnings: Sequence[str] = ()) -> HttpResponse:
     """Status and Store Instances Response Module (PS3.18 Sections 10.5.3.1 and 10.5.3.2).
 
     The type carries no charset: clients compare the string.
     """
-    response = HttpResponse(
-        json.dumps(_module(outcome)), status=_status(outcome), content_type="application/dicom+json"
-    )
+    module = _module(outcome)
+    body = json.dumps(module).encode() if model is _MODELS[0] else nativexml.encode_members(module)
+    response = HttpResponse(body, status=_status(outcome), content_type=str(model))
     response["Cache-Control"] = "no-store"
     if outcome.transfer_ids:
         response["Location"] = f"{_base(outcome.transfer_ids[0])}/studies"
-    if outcome.cut is not None:
-        response["Warning"] = f'299 {settings.PUBLIC_URL} "{outcome.cut.sentence}"'
+    texts = [*([outcome.cut.sentence] if outcome.cut is not None else []), *warnings]
+    if texts:
+        # Several values of one header are one value with commas (RFC 9110 Section 5.2).
+        response["Warning"] = ", ".join(f'299 {settings.PUBLIC_URL} "{text}"' for text in texts)
     if response.status_code in (503, 507):
         response["Retry-After"] = "60"
     return response

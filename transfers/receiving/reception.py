@@ -84,7 +84,8 @@ class Reception:
             self._finish(running)
         except (errors.InstanceRefused, errors.QuotaExceeded, errors.StorageFull) as refusal:
             self._abandon(running)
-            self._outcome.failed.append(_failed(running, refusal))
+            names = getattr(chunks, "names", ("", ""))  # of what is composed, before its header has been scanned
+            self._outcome.failed.append(_failed(running, refusal, names))
         except BaseException:
             self._abandon(running)
             raise
@@ -193,8 +194,8 @@ def _tail_crc32(running: _Running, header: part10.Header) -> int | None:
     return checksum.crc32_combine(head, running.crc32, header.size - offset)
 
 
-def _failed(running: _Running, error: errors.ExchangeError) -> Failed:
+def _failed(running: _Running, error: errors.ExchangeError, names: tuple[str, str]) -> Failed:
     if not running.scanner.routed:
-        return Failed("", "", error)
+        return Failed(*(names if all(names) else ("", "")), error)
     header = running.scanner.header
     return Failed(header.sop_class_uid, header.sop_instance_uid, error)

@@ -4,8 +4,20 @@
 of the same kind. Pixels are never sent: transfers/sandbox/trimming.py leaves them out.
 """
 
+from transfers.sandbox.compositions import Plan, compose
 from transfers.sandbox.descriptions import Description, Trimmed, describe, inspect
 from transfers.sandbox.trimming import Trimmer
 from transfers.sandbox.workers import Reply, call, isolation
 
-__all__ = ["Description", "Reply", "Trimmed", "Trimmer", "call", "describe", "inspect", "isolation"]
+__all__ = [
+    "Description",
+    "Plan",
+    "Reply",
+    "Trimmed",
+    "Trimmer",
+    "call",
+    "compose",
+    "describe",
+    "inspect",
+    "isolation",
+]
