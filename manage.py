@@ -6,6 +6,6 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "exchange.settings")
-    from django.core.management import execute_from_command_line
+    from exchange import terminal
 
-    execute_from_command_line(sys.argv)
+    terminal.run(sys.argv)

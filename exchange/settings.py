@@ -20,10 +20,10 @@ SECRET_KEY = env.str("SECRET_KEY", default=embedded.secret_key(DATA_DIR) or DEVE
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 
 EXCHANGE_HOST = env.str("EXCHANGE_HOST", default="127.0.0.1")
-EXCHANGE_PORT = env.int("EXCHANGE_PORT", default=8000)
-EXCHANGE_DIMSE_PORT = env.int("EXCHANGE_DIMSE_PORT", default=11112)
+EXCHANGE_PORT = env.port("EXCHANGE_PORT", default=8000)
+EXCHANGE_DIMSE_PORT = env.port("EXCHANGE_DIMSE_PORT", default=11112)
 # The one base of every URL we write into answers, mails and pages.
-PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{EXCHANGE_PORT}").rstrip("/")
+PUBLIC_URL = env.base_url("PUBLIC_URL", default=f"http://localhost:{EXCHANGE_PORT}")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or "localhost"
 ALLOWED_HOSTS = [PUBLIC_HOST, *env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])]
 # Behind TLS everything insists on it; the proxy says so in X-Forwarded-Proto and must overwrite what clients send.
