@@ -2,11 +2,11 @@
 
 import http.client
 import json
+import re
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterator, Sequence
 
 from tests.benchmarks import data
 from tests.benchmarks.data import Instance, StudySet
@@ -15,7 +15,9 @@ from tests.benchmarks.servers import Server
 
 MB, GB = 1e6, 1e9
 Figures = dict[str, float]
-_DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+# Where ours says that instances lie; there it is told that this was all.
+_TRANSFER = re.compile("/dicomweb/transfers/([0-9a-f-]+)/")
 _STOW = 'multipart/related; type="application/dicom"; boundary=bench'
 
 
@@ -34,7 +36,7 @@ def push(server: Server, study: StudySet, *, connections: int, batch: int) -> Fi
             _store(connection, server, body)
 
     with measured(server.pid, memory_of=server.memory_of) as result:
-        _in_parallel(work, connections)
+        all_at_once([work] * connections)
     return {
         "MB/s": study.size / MB / result.wall,
         "instances/s": len(study.instances) / result.wall,
@@ -70,13 +72,13 @@ def pull_study(server: Server, study: StudySet, *, connections: int = 1) -> Figu
     def work() -> None:
         connection = server.connect()
         started = time.perf_counter()
-        first, size = _read(connection, server, f"{server.root}/studies/{study.study_instance_uid}", _DICOM)
+        first, size = read(connection, server, f"{server.root}/studies/{study.study_instance_uid}", DICOM)
         if size < study.size:
             raise AssertionError(f"{server.name} gave {size} of {study.size} bytes")
         firsts.append(first - started)
 
     with measured(server.pid, memory_of=server.memory_of) as result:
-        _in_parallel(work, connections)
+        all_at_once([work] * connections)
     return {
         "MB/s": connections * study.size / MB / result.wall,
         "first byte ms": statistics.median(firsts) * 1e3,
@@ -90,7 +92,7 @@ def pull_instances(server: Server, study: StudySet, *, count: int = 200) -> Figu
     connection, times = server.connect(), []
     for one in study.instances[:count]:
         started = time.perf_counter()
-        _read(connection, server, f"{base}/{one.sop_instance_uid}", _DICOM)
+        read(connection, server, f"{base}/{one.sop_instance_uid}", DICOM)
         times.append((time.perf_counter() - started) * 1e3)
     return {"p50 ms": statistics.median(times), "p99 ms": sorted(times)[int(len(times) * 0.99)]}
 
@@ -102,7 +104,7 @@ def pull_frame(server: Server, study: StudySet) -> Figures:
     connection, times = server.connect(), []
     for _ in range(5):
         started = time.perf_counter()
-        _read(connection, server, f"{base}/{study.instances[0].sop_instance_uid}/frames/{study.frames}", accept)
+        read(connection, server, f"{base}/{study.instances[0].sop_instance_uid}/frames/{study.frames}", accept)
         times.append((time.perf_counter() - started) * 1e3)
     return {"p50 ms": statistics.median(times)}
 
@@ -133,7 +135,7 @@ def archive(server: Server, study: StudySet) -> Figures:
     else:
         path, accept = f"{server.root}/studies/{study.study_instance_uid}", "application/zip"
     started = time.perf_counter()
-    first, size = _read(connection, server, path, accept)
+    first, size = read(connection, server, path, accept)
     if size < 1000:
         raise AssertionError(f"{server.name} gave no archive")
     return {"MB/s": study.size / MB / (time.perf_counter() - started), "first byte ms": (first - started) * 1e3}
@@ -142,10 +144,9 @@ def archive(server: Server, study: StudySet) -> Figures:
 def make_available(server: Server, study_instance_uid: str) -> None:
     """Say that this is all, and wait until the recipient may read what was pushed."""
     connection = server.connect()
-    if server.location:
+    while server.location:
         connection.request("POST", f"{server.location.pop()}/finalise/", headers=_empty(server))
         connection.getresponse().read()
-        server.location.clear()
     path = f"{server.root}/studies?StudyInstanceUID={study_instance_uid}"
     for _ in range(1800):
         connection.request("GET", path, headers={"Accept": "application/dicom+json", **server.read_headers})
@@ -154,6 +155,19 @@ def make_available(server: Server, study_instance_uid: str) -> None:
             return
         time.sleep(0.2)
     raise TimeoutError(f"{server.name} does not show the study")
+
+
+def await_count(server: Server, count: int) -> None:
+    """Wait until so many studies may be read: what no one finalised becomes readable when its time of quiet is over."""
+    connection = server.connect()
+    for _ in range(1800):
+        path = f"{server.root}/studies?limit=1&offset={count - 1}"
+        connection.request("GET", path, headers={"Accept": "application/dicom+json", **server.read_headers})
+        response = connection.getresponse()
+        if response.read() and response.status == 200:
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"{server.name} does not show {count} studies")
 
 
 def _empty(server: Server) -> dict[str, str]:
@@ -166,10 +180,8 @@ def _store(connection: http.client.HTTPConnection, server: Server, body: bytes) 
 
 
 def _stored(server: Server, response: http.client.HTTPResponse) -> None:
-    location = urlsplit(response.getheader("Location") or "").path
-    _expect(response, 200)
-    if location:
-        server.location.add(location.replace("/dicomweb/", "/api/").removesuffix("/studies"))
+    body = _expect(response, 200)
+    server.location.update(f"/api/transfers/{found}" for found in set(_TRANSFER.findall(body.decode())))
 
 
 def _pieces(instances: Iterator[Instance]) -> Iterator[bytes]:
@@ -178,7 +190,7 @@ def _pieces(instances: Iterator[Instance]) -> Iterator[bytes]:
     yield data.CLOSING
 
 
-def _read(connection: http.client.HTTPConnection, server: Server, path: str, accept: str) -> tuple[float, int]:
+def read(connection: http.client.HTTPConnection, server: Server, path: str, accept: str) -> tuple[float, int]:
     """When the first byte came, and how many came in all."""
     connection.request("GET", path, headers={"Accept": accept, **server.read_headers})
     response = connection.getresponse()
@@ -207,16 +219,17 @@ def _orthanc_id(server: Server, study: StudySet) -> str:
     return found[0]
 
 
-def _in_parallel(work: Callable[[], None], count: int) -> None:
+def all_at_once(works: Sequence[Callable[[], None]]) -> None:
+    """Each in a thread of its own; the first error of any is raised when all have ended."""
     errors: list[BaseException] = []
 
-    def guarded() -> None:
+    def guarded(work: Callable[[], None]) -> None:
         try:
             work()
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=guarded) for _ in range(count)]
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -68,12 +68,20 @@ def mr_study(count: int = 2000) -> StudySet:
     return _study("mr", count, sop_class_uid=MR, rows=256, columns=256)
 
 
+def small_studies(count: int) -> Iterator[StudySet]:
+    """Studies of one instance of 32 x 32 pixels, each of a patient of its own."""
+    for number in range(count):
+        yield _study("small", 1, sop_class_uid=CT, rows=32, columns=32, patient=f"B-{number:06d}")
+
+
 def multi_frame(frames: int = 200) -> StudySet:
     """One instance of 200 frames of 1024 x 1024 x 16 bits: 420 MB."""
     return _study("multi-frame", 1, sop_class_uid=MULTI_FRAME, rows=1024, columns=1024, frames=frames)
 
 
-def _study(name: str, count: int, *, sop_class_uid: str, rows: int, columns: int, frames: int = 1) -> StudySet:
+def _study(
+    name: str, count: int, *, sop_class_uid: str, rows: int, columns: int, frames: int = 1, patient: str = "B-1"
+) -> StudySet:
     noise = random.Random(4711)
     study, series = _uid(), _uid()
     pixels = noise.randbytes(rows * columns * 2 * min(frames, 4))
@@ -81,6 +89,7 @@ def _study(name: str, count: int, *, sop_class_uid: str, rows: int, columns: int
     for number in range(1, count + 1):
         uid = _uid()
         ds = _header(sop_class_uid, uid, study, series, number=number, rows=rows, columns=columns)
+        ds.PatientID, ds.PatientName = patient, f"Bench^Mark {patient}"
         if frames > 1:
             ds.NumberOfFrames = frames
         start = noise.randrange(len(pixels) // 2) & ~1
@@ -94,7 +103,7 @@ def _header(sop_class_uid: str, uid: str, study: str, series: str, *, number: in
     ds = Dataset()
     ds.SOPClassUID, ds.SOPInstanceUID, ds.StudyInstanceUID, ds.SeriesInstanceUID = sop_class_uid, uid, study, series
     ds.StudyDate, ds.StudyTime, ds.AccessionNumber, ds.StudyID = "20260115", "101500", "A-4711", "1"
-    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Bench^Mark", "B-1", "19600101", "O"
+    ds.PatientBirthDate, ds.PatientSex = "19600101", "O"
     ds.Modality, ds.SeriesNumber, ds.InstanceNumber = ("CT" if sop_class_uid == CT else "MR"), 1, number
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.Rows, ds.Columns = 1, "MONOCHROME2", rows, columns
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 0

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks import cases, data, servers, table
+from tests.benchmarks import cases, data, reading, servers, table
 from tests.benchmarks.cases import Figures
 from tests.benchmarks.data import StudySet
 from tests.benchmarks.servers import Server
@@ -30,9 +30,12 @@ class Sets:
     mr: StudySet
     large: StudySet
     times: int  # how often the CT study goes into the one large body
+    seconds: float  # how long everything goes on at once
 
 
 Case = Callable[[Server], Figures]
+# Its yardstick is no server.
+BESIDE_A_LOOP = "CT frames as JPEG, beside pydicom and Pillow in a loop"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--small", action="store_true", help="tiny studies: shows that it runs, measures nothing")
     parser.add_argument("--only", default="", help="cases whose name holds this")
+    parser.add_argument("--studies", type=int, default=0, help="search among so many studies as well")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     results = table.empty()
@@ -48,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with servers.orthanc(folder) as rival, servers.waystation(folder) as ours:
             contestants = [server for server in (rival, ours) if server]
             run(contestants, results, sets(small=options.small), rounds=options.rounds, only=options.only)
+            if options.studies:
+                search(contestants, results, options.studies)
     sys.stdout.write(table.markdown(results))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
@@ -56,8 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def sets(*, small: bool) -> Sets:
     if small:
-        return Sets(data.ct_study(3), data.mr_study(4), data.multi_frame(4), times=2)
-    return Sets(data.ct_study(), data.mr_study(), data.multi_frame(), times=8)
+        return Sets(data.ct_study(3), data.mr_study(4), data.multi_frame(4), times=2, seconds=0.5)
+    return Sets(data.ct_study(), data.mr_study(), data.multi_frame(), times=8, seconds=10)
 
 
 def run(contestants: Sequence[Server], results: Results, sent: Sets, *, rounds: int, only: str = "") -> None:
@@ -73,9 +79,19 @@ def run(contestants: Sequence[Server], results: Results, sent: Sets, *, rounds: 
     stored = {server.name: (_stored(server, sent.ct), _stored(server, sent.large)) for server in contestants}
     for server in contestants:
         cases.pull_study(server, stored[server.name][0], connections=8)
-    reading = {name: case for name, case in pulls(stored).items() if only in name}
+    chosen = {name: case for name, case in pulls(stored, sent).items() if only in name}
     for number in range(rounds):
-        _take_turns(contestants, results, reading, number=number)
+        _take_turns(contestants, results, chosen, number=number)
+        if BESIDE_A_LOOP in chosen:
+            table.note(results, BESIDE_A_LOOP, "pydicom and Pillow", reading.rendered_in_a_loop(sent.ct))
+
+
+def search(contestants: Sequence[Server], results: Results, count: int) -> None:
+    """Searches among many studies, each server filled by itself first."""
+    filled = {server.name: reading.fill(server, count) for server in contestants}
+    for server in contestants:
+        for kind, figures in reading.searches(server, filled[server.name]).items():
+            table.note(results, f"search of {count} studies: {kind}", server.name, figures)
 
 
 def pushes(sent: Sets) -> dict[str, Case]:
@@ -92,8 +108,8 @@ def pushes(sent: Sets) -> dict[str, Case]:
     }
 
 
-def pulls(stored: dict[str, tuple[StudySet, StudySet]]) -> dict[str, Case]:
-    """By server a study of many instances, and one of a single large one."""
+def pulls(stored: dict[str, tuple[StudySet, StudySet]], sent: Sets) -> dict[str, Case]:
+    """By server a study of many instances, and one of a single large one; `sent` is pushed beside the reading."""
     return {
         "pull CT study": lambda server: cases.pull_study(server, stored[server.name][0]),
         "pull CT study, 4 connections": lambda server: cases.pull_study(server, stored[server.name][0], connections=4),
@@ -102,6 +118,14 @@ def pulls(stored: dict[str, tuple[StudySet, StudySet]]) -> dict[str, Case]:
         "ZIP of the CT study": lambda server: cases.archive(server, stored[server.name][0]),
         "pull one 420 MB instance": lambda server: cases.pull_study(server, stored[server.name][1]),
         "its last frame": lambda server: cases.pull_frame(server, stored[server.name][1]),
+        "single CT frames": lambda server: reading.frames(server, stored[server.name][0]),
+        "CT frames as JPEG": lambda server: reading.rendered(server, stored[server.name][0]),
+        BESIDE_A_LOOP: lambda server: (
+            reading.rendered(server, stored[server.name][0]) if server.name == "Waystation" else {}
+        ),
+        "everything at once": lambda server: reading.mixed(
+            server, sent.ct, stored[server.name][0], seconds=sent.seconds
+        ),
     }
 
 

@@ -33,7 +33,7 @@ class Server:
     store_headers: dict[str, str] = field(default_factory=dict)
     read_headers: dict[str, str] = field(default_factory=dict)
     memory_of: str = ""
-    location: set[str] = field(default_factory=set)  # of the transfer that was pushed last
+    location: set[str] = field(default_factory=set)  # of the transfers that were pushed last
 
     def connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)

@@ -50,10 +50,11 @@ def test_the_table_goes_without_a_rival() -> None:
 
 
 def test_every_case_runs_on_our_own_tree(tmp_path: Path) -> None:
-    results = table.empty()
+    results, small = table.empty(), run.sets(small=True)
     with servers.waystation(tmp_path) as ours:
-        run.run([ours], results, run.sets(small=True), rounds=1)
-    assert len(results) == len(run.pushes(run.sets(small=True))) + len(run.pulls({}))
+        run.run([ours], results, small, rounds=1)
+        run.search([ours], results, 2)
+    assert len(results) == len(run.pushes(small)) + len(run.pulls({}, small)) + 5
     figures = [values["Waystation"] for case in results.values() for values in case.values()]
     assert figures
     assert all(len(values) == 1 for values in figures)
