@@ -23,6 +23,7 @@ def test_kill_of_any_program_at_any_time_loses_nothing(tree: Tree) -> None:
     run.run(seconds=MINUTES * 60, pause=(0.2, 3.0 if MINUTES else 1.0))
     invariants.age_leases(tree)
     invariants.check_all(tree, run.journal)
+    print(f"seed {SEED}: {len(run.killed)} kills, {len(run.journal.digests)} instances acknowledged, none lost")
 
 
 def test_frozen_broker_keeps_nobody_waiting(tree: Tree) -> None:
