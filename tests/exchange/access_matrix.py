@@ -78,6 +78,17 @@ def preflight(path: str) -> Ask:
     return lambda target: Request(path.format(**vars(target)), headers=headers)
 
 
+def fill(name: str, form: str) -> Ask:
+    """A form of a transfer's page, as a browser sends it."""
+
+    def ask(target: Target) -> Request:
+        values = {"day": f"{timezone.now().date() + timedelta(days=60)}", "delivery": target.delivery}
+        body = form.format(**values).encode()
+        return Request(f"/transfers/{target.transfer_id}/{name}/", body, "application/x-www-form-urlencoded")
+
+    return ask
+
+
 def soon() -> str:
     return (timezone.now() + timedelta(days=60)).isoformat()
 
@@ -116,6 +127,16 @@ def by_either(line: str) -> Answers:
     return {f"{SENDING} {READING_SENDER} {RECEIVING}": line, OUTSIDE: "404", NOBODY: "401"}
 
 
+def by_reader(line: str) -> Answers:
+    """What is in a transfer: a key of its sender that only pushes or administers gets nothing back."""
+    return {
+        f"alice {READING_SENDER} {RECEIVING}": line,
+        "sender_store sender_manage": "403 404 404 403 403 403",
+        OUTSIDE: "404",
+        NOBODY: "401",
+    }
+
+
 API: Final = [
     Row("api:transfers", "GET", at("/api/transfers/"), for_callers(200)),
     Row(
@@ -152,7 +173,7 @@ API: Final = [
         "api:transfer-download",
         "GET",
         at("/api/transfers/{transfer_id}/download/"),
-        by_either("200 404 404 410 410 410"),
+        by_reader("200 404 404 410 410 410"),
     ),
     Row("api:directory", "GET", at("/api/directory/?q=a"), for_callers(200)),
     Row(
@@ -292,7 +313,7 @@ DICOMWEB: Final = [
         if "{study}" not in path
     ),
     *(
-        Row(f"dicomweb:transfer:{name}", "GET", at(f"{_ONE}{path}"), by_either("200 404 404 410 410 410"))
+        Row(f"dicomweb:transfer:{name}", "GET", at(f"{_ONE}{path}"), by_reader("200 404 404 410 410 410"))
         for name, path in {**_RETRIEVED, **_SEARCHED}.items()
     ),
     Row("dicomweb:studies", "POST", push("/dicomweb/studies"), pushing("415", elsewhere="415")),
@@ -357,6 +378,19 @@ PORTAL: Final = [
         "POST",
         at("/transfers/{transfer_id}/acknowledge/"),
         on_a_page(sender="403 404 404 403 403 403", recipient="303 404 404 410 410 410"),
+    ),
+    *(
+        Row("portal:act", "POST", fill(name, form), on_a_page(sender=line, recipient="403 404 404 403 403 403"))
+        for name, form, line in (
+            ("send", "recipients=county-clinic&urgency=routine", "409 404 404 410 410 410"),
+            ("finalise", "", "409 404 404 410 410 410"),
+            ("release", "note=agreed", "409 404 404 410 410 410"),
+            ("retry", "", "409 404 404 410 410 410"),
+            ("extend", "until={day}", "303 404 404 410 410 410"),
+            ("reopen", "until={day}", "409 404 404 409 303 410"),
+            ("revoke", "delivery={delivery}&sure=on", "303 404 404 410 410 410"),
+            ("withdraw", "sure=on", "303 404 404 303 409 409"),
+        )
     ),
     # A link is for whoever holds it, and says the same to all; what is behind it needs the second factor.
     Row("portal:link", "GET", at("/s/{token}/"), {EVERYBODY: "200 200 404 410 410 410"}),

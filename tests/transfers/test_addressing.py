@@ -1,5 +1,6 @@
 """Drafts, their recipients, sending, answering: the phases behind every door."""
 
+import hashlib
 import re
 from datetime import timedelta
 from typing import Any
@@ -10,9 +11,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Partnership
-from tests import factories
+from accounts.principals import Scope
+from tests import factories, sealing
 from tests.actors import Cast, make_cast
 from transfers import access, addressing, errors, expiring, lookups, tasks
+from transfers.addressing.views import TransferView
 from transfers.models import Delivery, Finding, Grant, Job, Lease, Transfer
 from transfers.rules import reference
 from transfers.rules.lifecycle import Access, Progress, Reason, State
@@ -204,6 +207,44 @@ def test_a_patient_added_to_a_draft_lets_it_live_longer(cast: Cast) -> None:
     transfer.refresh_from_db()
     assert lives(transfer) == timedelta(days=90)
     assert transfer.day_key_id.startswith(transfer.purge_at.date().isoformat())
+
+
+# What a key of the sender sees of it
+
+
+def described(cast: Cast, *scopes: Scope) -> TransferView:
+    transfer = make_draft(cast, EMAIL, message="Mrs Doe's old CT")
+    factories.store_document(
+        transfer,
+        b"report",
+        record=factories.key_of(transfer).seal(
+            "document", hashlib.sha256(b"report").hexdigest(), b'{"title": "CT of Jane Doe"}'
+        ),
+    )
+    finding = Finding(transfer=transfer, code="patient-conflict", grade="stop", created_at=timezone.now())
+    finding.record = factories.key_of(transfer).seal("finding", finding.sealed_row, b"Jane Doe or Joan Doe?")
+    finding.save()
+    who, _ = sealing.caller(cast.st_elsewhere, *scopes)
+    return addressing.describe(who, transfer.pk)
+
+
+@pytest.mark.parametrize("scope", ["store", "manage"])
+def test_a_key_without_the_right_to_read_sees_how_it_fares_and_no_content(cast: Cast, scope: Scope) -> None:
+    view = described(cast, scope)
+    assert (view.message, view.documents[0].title, view.findings[0].text) == ("", "", "")
+    assert (view.findings[0].code, view.deliveries[0].recipient.address) == ("patient-conflict", EMAIL)
+
+
+def test_a_key_with_the_right_to_read_sees_all_of_it(cast: Cast) -> None:
+    view = described(cast, "store", "read")
+    assert "Doe" in view.message and "Doe" in view.documents[0].title and "Doe" in view.findings[0].text
+
+
+@pytest.mark.parametrize("scope", ["store", "manage"])
+def test_what_was_pushed_is_not_given_back_to_a_key_that_may_not_read(cast: Cast, scope: Scope) -> None:
+    who, _ = sealing.caller(cast.st_elsewhere, scope)
+    with pytest.raises(errors.Forbidden, match="no right to read"):
+        access.sight(who, make_available(cast).pk)
 
 
 # Sending

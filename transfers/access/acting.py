@@ -33,7 +33,7 @@ class _Rule(NamedTuple):
 _SENDING: frozenset[Scope] = frozenset({"store", "manage"})
 _RECEIVING: frozenset[Scope] = frozenset({"read"})
 
-# Any scope lets a member of either side read; the rest needs the side's own.
+# Any scope lets a member of either side read how a transfer fares; the rest needs the side's own.
 RULES: dict[Act, _Rule] = {
     Act.SEND: _Rule("sender", _SENDING),
     Act.RELEASE: _Rule("sender", _SENDING),

@@ -3,7 +3,7 @@
 The clock that counts is the database's, at every read; nothing waits for a sweep to close access.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -90,14 +90,18 @@ def fingerprint(who: Principal) -> str:
 def sight(who: Principal, transfer_id: UUID) -> Sight:
     """One transfer, seen by its sender from the first record on, by a recipient while it is available.
 
-    Raises Gone where it is over and the caller once saw it, NotFound for everyone and everything else.
+    Raises Gone where it is over and the caller once saw it, Forbidden for a key of its sender that may not read,
+    NotFound for everyone and everything else.
     """
-    if sent := _as_sender(who, transfer_id):
-        return sent
+    sent = _sent_by(who).filter(pk=transfer_id).select_related("sender").first()
+    if sent is not None and may_read_sent(who, transfer_id):
+        return _as_sender(sent)
     condition, parameters = _recipient_sql(who)
     row = statements.one(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
     if row is not None:
         return _sight(row)
+    if sent is not None:
+        raise errors.Forbidden("This credential has no right to read. Ask your administrator for one that has.")
     if _over(who).filter(transfer_id=transfer_id).exists():
         raise errors.Gone
     raise errors.NotFound
@@ -132,6 +136,23 @@ def sender_q(who: Principal) -> Q:
     return Q(sender_id__in=everywhere) | Q(sender_department_id__in=departments)
 
 
+def is_sender(who: Principal, transfer_id: UUID) -> bool:
+    """Whether the caller's organisation or department sent it, and the caller is not bound to another one."""
+    return _sent_by(who).filter(pk=transfer_id).exists()
+
+
+def may_read_sent(who: Principal, transfer_id: UUID) -> bool:
+    """Whether the caller may see what is in a transfer that its side sent, and not only how it fares.
+
+    People may, whatever their role. A key must have the scope for it: that of a modality lies on the modality, and who
+    steals it is to get nothing back of what was pushed with it.
+    """
+    if who.kind == "user" or all("read" in place.scopes for place in who.places):
+        return True
+    readers = replace(who, places=tuple(place for place in who.places if "read" in place.scopes))
+    return is_sender(readers, transfer_id)
+
+
 def recipient_q(who: Principal) -> Q:
     """Deliveries that are the caller's."""
     if who.kind == "link":
@@ -163,15 +184,14 @@ def _granted_delivery(who: Principal) -> int:
     return int(ident) if kind == "delivery" else -1
 
 
-def _as_sender(who: Principal, transfer_id: UUID) -> Sight | None:
-    transfer = (
-        Transfer.objects.filter(sender_q(who), _bound_q(who), pk=transfer_id).select_related("sender").first()
-        if who.kind != "link"
-        else None
-    )
-    if transfer is None:
-        return None
-    lapsed = Transfer.objects.filter(pk=transfer_id, available_until__lte=Now()).exclude(state=State.DRAFT).exists()
+def _sent_by(who: Principal) -> QuerySet[Transfer]:
+    if who.kind == "link":
+        return Transfer.objects.none()
+    return Transfer.objects.filter(sender_q(who), _bound_q(who))
+
+
+def _as_sender(transfer: Transfer) -> Sight:
+    lapsed = Transfer.objects.filter(pk=transfer.pk, available_until__lte=Now()).exclude(state=State.DRAFT).exists()
     if transfer.wrapped_key is None or lapsed or transfer.state in (State.CLOSED, State.PURGED, State.REJECTED):
         raise errors.Gone
     return Sight(

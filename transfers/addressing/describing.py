@@ -1,6 +1,7 @@
 """What a caller may know of one transfer.
 
-Its sender knows all of it. A recipient knows its own deliveries and no other recipient; what the transfer holds
+Its sender knows all of it, but a key of the sender without the right to read nothing that somebody typed or that was
+read from an image. A recipient knows its own deliveries and no other recipient; what the transfer holds
 only while it may be pulled; and of one that waits for acceptance who sent it, why and until when.
 """
 
@@ -15,7 +16,7 @@ from accounts.models import AuditEvent
 from accounts.principals import Principal
 from transfers import access, births, lookups
 from transfers.access import Act
-from transfers.access.seeing import recipient_q, sender_q
+from transfers.access.seeing import is_sender, may_read_sent, recipient_q
 from transfers.addressing.views import (
     Counts,
     DeliveryView,
@@ -49,6 +50,8 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         state == State.AVAILABLE and any(delivery.access == Access.OPEN for delivery in deliveries)
     )
     key = lookups.open_key(transfer) if is_open and transfer.wrapped_key is not None else None
+    # What was typed, and what findings quote. Who was addressed, and their answers, a sender's key may always know.
+    content_key = key if role == "recipient" or may_read_sent(who, transfer_id) else None
     return TransferView(
         id=transfer.pk,
         reference=transfer.reference,
@@ -60,7 +63,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         purpose=transfer.purpose,
         urgency=transfer.urgency,
         content=transfer.content,
-        message=_opened(key, "message", "", transfer.message_record),
+        message=_opened(content_key, "message", "", transfer.message_record),
         declared_instances=transfer.declared_instances if is_open else None,
         instance_count=transfer.instance_count if is_open else 0,
         byte_count=transfer.byte_count if is_open else 0,
@@ -73,8 +76,8 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         follows=transfer.follows_id if is_open else None,
         followers=_followers(who, transfer) if is_open else (),
         studies=_studies(transfer) if is_open else (),
-        documents=_documents(transfer, key) if is_open else (),
-        findings=_findings(transfer, key, role, deliveries) if is_open else (),
+        documents=_documents(transfer, content_key) if is_open else (),
+        findings=_findings(transfer, content_key, role, deliveries) if is_open else (),
         deliveries=_delivery_views(deliveries, key, role),
         timeline=_timeline(transfer, role),
     )
@@ -82,8 +85,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
 
 def role_of(who: Principal, transfer: Transfer) -> Role:
     """On which side the caller stands; on both, as its sender."""
-    is_sender = who.kind != "link" and Transfer.objects.filter(sender_q(who), pk=transfer.pk).exists()
-    return "sender" if is_sender else "recipient"
+    return "sender" if is_sender(who, transfer.pk) else "recipient"
 
 
 def state_now(transfer: Transfer, now: datetime) -> tuple[State, str]:
