@@ -7,6 +7,7 @@ mode 0700 and runs in the foreground as somebody's child. This module imports no
 
 import importlib.util
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -91,6 +92,15 @@ class Postgres:
             self._initialise()
         account = unprivileged.owner_of(self.cluster)
         unprivileged.give(_make_socket_folder(self.data_dir, "postgres"), account)
+
+    def was_cut_off(self) -> bool:
+        """Whether the last server here did not shut down: the next one reads its log again, which may take a while."""
+        account = unprivileged.owner_of(self.cluster)
+        program = [*account.prefix, str(postgres_bin() / "pg_controldata"), "-D", str(self.cluster)]
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        said = subprocess.run(program, cwd="/", env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        state = re.search(r"^Database cluster state: +(.*)$", said.stdout, re.MULTILINE)
+        return state is not None and state[1] != "shut down"
 
     def make_password(self) -> None:
         if not self.password_file.exists():

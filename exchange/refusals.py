@@ -18,16 +18,20 @@ class StartError(Exception):
     """The start is refused; the message is the sentence for the person at the terminal."""
 
 
-def lock(data_dir: Path) -> IO[str]:
+def lock(data_dir: Path, *, report: Callable[[str], None] = lambda sentence: None) -> IO[str]:
     """Take the data folder for this process; the lock goes with the file, so with the process."""
     file = (data_dir / "lock").open("a+")
     end = time.monotonic() + LAST_CHILDREN
+    told = False
     while not _locked(file):
         file.seek(0)
         holder = file.read().strip()
         # A killed supervisor's keeper holds the lock until the last child is gone: that is worth a wait.
         if _is_alive(holder) or time.monotonic() > end:
             raise StartError(f"The data in {data_dir} are in use by another start (process {holder or 'unknown'}).")
+        if not told:
+            report("The last start was killed. Waiting until the last of its processes has ended...")
+            told = True
         time.sleep(0.1)
     file.seek(0)
     file.truncate()
@@ -50,7 +54,8 @@ def check_port(host: str, port: int) -> None:
 
 
 def check_room(data_dir: Path, *, leave_free: int = LEAVE_FREE) -> None:
-    free = shutil.disk_usage(data_dir).free
+    there = next(folder for folder in (data_dir, *data_dir.parents) if folder.exists())
+    free = shutil.disk_usage(there).free
     if free < leave_free:
         raise StartError(
             f"The disk under {data_dir} has only {free >> 20} MB free and {leave_free >> 20} MB are needed:"

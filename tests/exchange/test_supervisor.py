@@ -33,6 +33,7 @@ class Running:
     process: subprocess.Popen[str]
     data: Path
     port: int
+    log: Path
 
     def family(self) -> list[psutil.Process]:
         return list(psutil.Process(self.process.pid).children(recursive=True))
@@ -78,6 +79,16 @@ def test_busy_port_is_refused(running: Running, tmp_path: Path) -> None:
     refused = up(tmp_path / "other", port=running.port)
     assert refused.returncode == 1
     assert f"Port {running.port} on 127.0.0.1 is in use by another program" in refused.stderr
+    assert not (tmp_path / "other").exists()
+
+
+def test_who_starts_it_first_is_told_how_to_get_in(running: Running) -> None:
+    log = running.log.read_text()
+    assert "Nobody can sign in yet." in log
+    assert f"EXCHANGE_DATA_DIR={running.data} {sys.executable} {ROOT / 'manage.py'} createsuperuser" in log
+    assert f"Then open http://localhost:{running.port}/admin/" in log
+    assert f"Mail is written into {running.data / 'mail'}." in log
+    assert log.endswith("Serving. Ctrl-C stops it.\n")
 
 
 def test_killed_children_are_started_again(running: Running) -> None:
@@ -108,6 +119,13 @@ def test_killed_supervisor_leaves_no_process(running: Running) -> None:
     assert len(family) > 8
     again.end(signal.SIGKILL)
     wait_for(lambda: not alive(family))
+    without = [word for name in ("web", "worker", "relay") for word in ("--without", name)]
+    after = up(running.data, *without, "--then", "purge status", "--exit", port=free_port())
+    assert (after.returncode, after.stdout) == (0, "0 transfers are due.\n")  # and no READY: nothing answers there
+    assert after.stderr.splitlines() == [
+        "The last start did not end in order. Recovering the database...",
+        "stopping",
+    ]
 
 
 def test_data_without_their_keys_are_refused(running: Running) -> None:
@@ -226,17 +244,30 @@ def tree(tmp_path: Path, told: list[str]) -> Iterator[Supervisor]:
 
 def start(data: Path) -> Running:
     port = free_port()
-    process = subprocess.Popen(
-        command(), env=environment(data, port), stdout=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL
-    )
+    log = data.with_name("up.log")
+    with log.open("w") as told:
+        process = subprocess.Popen(
+            command(),
+            env=environment(data, port),
+            stdout=subprocess.PIPE,
+            stderr=told,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
     assert process.stdout
     assert process.stdout.readline() == f"READY http://localhost:{port}\n"
-    return Running(process=process, data=data, port=port)
+    wait_for(lambda: "Ctrl-C stops it" in log.read_text())
+    return Running(process=process, data=data, port=port, log=log)
 
 
-def up(data: Path, *, port: int, **more: str) -> subprocess.CompletedProcess[str]:
+def up(data: Path, *options: str, port: int, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(), env=environment(data, port) | more, capture_output=True, text=True, timeout=60, check=False
+        [*command(), *options],
+        env=environment(data, port) | more,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 

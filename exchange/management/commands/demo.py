@@ -111,12 +111,11 @@ class Command(BaseCommand):
             reader.get(f"/api/transfers/{transfer_id}/download/?format=zip", expect=410)
 
     def _take_leave(self, seed: Seed) -> None:
-        self._say(f"Every step held. The exchange serves at {seed.base_url} - sign in as:")
+        self._say("Every step held. Who may sign in:")
         for user in seed.users:
             if user.organization in ("st-elsewhere", "general-hospital", None):
                 place = "/admin/" if user.organization is None else "/"
                 self.stdout.write(f"    {user.email:40} {user.password}   {seed.base_url}{place}")
-        self.stdout.write(f"    Its mail is in {settings.EMAIL_FILE_PATH or 'the mailboxes'}; Ctrl-C stops it.")
         self.stdout.flush()
 
     @contextmanager

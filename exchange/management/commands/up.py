@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shlex
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
+from accounts.models import User
 from exchange import embedded, refusals
 from exchange.refusals import StartError
 from exchange.supervisor import Program, Supervisor
@@ -45,11 +47,11 @@ class Command(BaseCommand):
         sys.exit(code)
 
     def _run(self, *, without: list[str], then: str | None, leave: bool) -> int:
+        if not settings.DATA_DIR.exists():
+            _check_place(without)  # before the folder is made: a start that is refused leaves nothing behind
         data = refusals.make_private(settings.DATA_DIR)
-        lock = refusals.lock(data)
-        if "web" not in without:
-            refusals.check_port(settings.EXCHANGE_HOST, settings.EXCHANGE_PORT)
-        refusals.check_room(data, leave_free=settings.EXCHANGE_LEAVE_FREE_MB * 2**20)
+        lock = refusals.lock(data, report=self._report)
+        _check_place(without)
         self._prepare_keys(data)
         environment = os.environ | {"EXCHANGE_DATA_DIR": str(data)}
         with Supervisor(
@@ -64,10 +66,12 @@ class Command(BaseCommand):
             for program in doors():
                 if program.name not in without:
                     tree.start(program)
-            self.stdout.write(f"READY {settings.PUBLIC_URL}")
-            self.stdout.flush()
+            if "web" not in without:
+                self.stdout.write(f"READY {settings.PUBLIC_URL}")
+                self.stdout.flush()
             code = tree.run(Program(name="then", command=(*MANAGE, *then.split())), shown=True) if then else 0
             if not leave:
+                self._tell_how_to_go_on(without)
                 tree.serve()
                 code = 0
             self._report("stopping")
@@ -89,6 +93,8 @@ class Command(BaseCommand):
         if settings.IS_DATABASE_EMBEDDED:
             postgres = embedded.Postgres(data)
             postgres.prepare()
+            if postgres.was_cut_off():
+                self._report("The last start did not end in order. Recovering the database...")
             tree.start(database(postgres))
             connections.databases["default"].update(postgres.settings)
         if settings.IS_BROKER_EMBEDDED:
@@ -104,9 +110,33 @@ class Command(BaseCommand):
         if pending and tree.run(Program(name="migrate", command=(*MANAGE, "migrate", "--noinput"))):
             raise StartError(f"The database could not be migrated: {tree.log_dir / 'migrate.log'} tells why.")
 
+    def _tell_how_to_go_on(self, without: list[str]) -> None:
+        """Who has just started it for the first time has no account, and does not know where mail goes."""
+        if not User.objects.exists():
+            self._report(f"Nobody can sign in yet. In a second terminal: {_manage('createsuperuser')}")
+            self._report(f"Then open {settings.PUBLIC_URL}/admin/, or try it with what {_manage('seed_demo')} prints.")
+        connections.close_all()
+        if settings.EMAIL_FILE_PATH:
+            self._report(f"Mail is written into {settings.EMAIL_FILE_PATH}.")
+        self._report("Serving. Ctrl-C stops it." if "web" not in without else "Running without web. Ctrl-C stops it.")
+
     def _report(self, sentence: str) -> None:
         self.stderr.write(sentence)
         self.stderr.flush()
+
+
+def _check_place(without: list[str]) -> None:
+    """Refuse a port that is taken, and a disk that is nearly full."""
+    if "web" not in without:
+        refusals.check_port(settings.EXCHANGE_HOST, settings.EXCHANGE_PORT)
+    refusals.check_room(settings.DATA_DIR, leave_free=settings.EXCHANGE_LEAVE_FREE_MB * 2**20)
+
+
+def _manage(command: str) -> str:
+    """A management command as one has to type it: the same Python, and the same data."""
+    data = settings.DATA_DIR
+    own = "" if data == settings.BASE_DIR / "data" else f"EXCHANGE_DATA_DIR={shlex.quote(str(data))} "
+    return f"{own}{shlex.quote(sys.executable)} {shlex.quote(str(settings.BASE_DIR / 'manage.py'))} {command}"
 
 
 def database(postgres: embedded.Postgres) -> Program:

@@ -22,8 +22,9 @@ class Command(BaseCommand):
         except (errors.ExchangeError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Restored the state of {restored.manifest.taken_at:%Y-%m-%d %H:%M UTC}.")
-        self.stdout.write(f"{restored.packs} packs brought back.")
-        self.stdout.write(f"{restored.destroyed_again} transfers destroyed again: withdrawn or purged since.")
+        self.stdout.write(f"{restored.packs} pack{'' if restored.packs == 1 else 's'} brought back.")
+        again = f"{restored.destroyed_again} transfer{'' if restored.destroyed_again == 1 else 's'}"
+        self.stdout.write(f"{again} destroyed again: withdrawn or purged since.")
         for fault in restored.losses:
             self.stdout.write(f"Loss: {fault.transfer or '-'}: {fault.sentence}")
         self.stdout.write("Nothing is lost." if not restored.losses else f"{len(restored.losses)} losses.")
