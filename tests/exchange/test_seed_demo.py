@@ -118,3 +118,4 @@ def test_without_json_it_is_for_people() -> None:
     call_command("seed_demo", stdout=output)
     assert "sender@st-elsewhere.example" in output.getvalue()
     assert "wsk_" in output.getvalue()
+    assert "DIMSE" not in output.getvalue()  # nothing listens there yet; programs find it in the JSON

@@ -97,11 +97,11 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(asdict(seeded), indent=2))
             return
-        self.stdout.write(f"{seeded.base_url}  DIMSE {seeded.dimse_host}:{seeded.dimse_port}\n")
+        self.stdout.write(f"{seeded.base_url}\n")
         for site in seeded.organizations.values():
-            self.stdout.write(f"\n{site.address}  AE {site.ae_title}")
+            self.stdout.write(f"\n{site.address}")
             self.stdout.write(f"  store  {site.store_key}\n  read   {site.read_key}\n  manage {site.manage_key}")
-        self.stdout.write("")
+        self.stdout.write("\nThese passwords are new; those printed before are good no longer.")
         for user in seeded.users:
             self.stdout.write(f"{user.email:44} {user.password}  {', '.join(user.roles)}")
 
