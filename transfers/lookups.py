@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from accounts.models import Organization
-from transfers import errors
+from transfers import errors, keys
 from transfers.keys import holding, opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Document, Study, Transfer
@@ -39,6 +39,11 @@ def hashes_of(whose: Identity, hashed: Hash) -> Hashes:
     """Hash an identity, with a transfer's day (`TransferKey.hash`) or with the register's key."""
     patient, accession = identity.patient_parts(whose), identity.accession_parts(whose)
     return Hashes(hashed(*patient) if patient else None, hashed(*accession) if accession else None)
+
+
+def email_hash(email: str) -> bytes:
+    """How an address without an account is found again; it is all that stays of the address."""
+    return keys.keyed_hash(keys.register_key(), "email", email.strip().lower())
 
 
 def open_key(transfer: Transfer) -> TransferKey:

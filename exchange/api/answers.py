@@ -1,12 +1,14 @@
 """What the API writes: explicit fields, read from the frozen answers of the phases."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from rest_framework import serializers
 
 from transfers.addressing.views import DeliveryView, TransferView
 from transfers.rules import purposes
+
+PROGRESS: Final = ("none", "opened", "partly pulled", "pulled", "proven")
 
 
 # A docstring of a body is its description in OpenAPI, so this has none to inherit.
@@ -37,7 +39,7 @@ class Delivery(Answer):
     recipient = Party()
     access = serializers.ChoiceField(choices=["waiting", "open", "declined", "revoked"])
     notice = serializers.ChoiceField(choices=["pending", "sent", "bounced", "failed"])
-    progress = serializers.ChoiceField(choices=["none", "opened", "partly pulled", "pulled", "proven"])
+    progress = serializers.ChoiceField(choices=PROGRESS)
     pulled = Pulled()
     opened_at = serializers.DateTimeField(allow_null=True)
     pulled_at = serializers.DateTimeField(allow_null=True)
@@ -207,14 +209,17 @@ class NewKey(Key):
 class Disclosure(Answer):
     transfer = serializers.UUIDField(source="transfer_id")
     reference = serializers.CharField()
-    recipient = serializers.CharField()
+    recipient = serializers.CharField(
+        help_text="organization:, department: or user: with a number; email: with a keyed hash, for the address of a "
+        "reader by link is not kept. Search with `email` to know whether it is one you know."
+    )
     recipient_name = serializers.CharField()
     sent_at = serializers.DateTimeField(allow_null=True)
     first_pulled_at = serializers.DateTimeField(allow_null=True)
-    progress = serializers.CharField()
-    pulled = serializers.IntegerField(source="pulled_instances")
+    progress = serializers.ChoiceField(choices=PROGRESS)
+    pulled = serializers.IntegerField(source="pulled_instances", help_text="Instances answered whole.")
     of = serializers.IntegerField(source="instance_count")
-    closed_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True, help_text="Null while the transfer still lives.")
 
 
 class Disclosures(Answer):

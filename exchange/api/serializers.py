@@ -170,6 +170,9 @@ class SearchDisclosures(Strict):
     patient_id = serializers.CharField(max_length=64)
     issuer = serializers.CharField(required=False, allow_blank=True, default="", max_length=200)
     accession = serializers.CharField(required=False, allow_blank=True, default="", max_length=64)
+    email = serializers.EmailField(
+        required=False, allow_blank=True, default="", help_text="Only what went to the reader with this address."
+    )
 
 
 class CreateKey(Strict):

@@ -16,7 +16,7 @@ from accounts import audit, credentials
 from accounts.principals import Principal
 from transfers import errors
 from transfers.models import Delivery, Grant
-from transfers.rules.lifecycle import Access, State
+from transfers.rules.lifecycle import Access, Progress, State
 
 USED_UP: Final = "This link was used as often as its sender allowed. Ask the sender for a new one."
 
@@ -70,6 +70,9 @@ def verify_factor(grant: Grant, secret: str) -> Verdict:
     who = principal_of_grant(grant)
     if grant.pin_digest is not None and credentials.matches(grant.pin_digest, _purpose(grant.delivery), secret):
         Grant.objects.filter(pk=grant.pk).update(attempts=0, verified_at=Now())
+        Delivery.objects.filter(pk=grant.delivery_id, progress=Progress.NONE).update(
+            progress=Progress.OPENED, opened_at=Now()
+        )
         _audit(who, grant, "link.opened")
         return Verdict.OPENED
     locked = Grant.objects.filter(pk=grant.pk, attempts__gte=F("max_attempts"), locked_at=None).update(locked_at=Now())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts import credentials
-from transfers import access, births, keys, transitions
+from transfers import access, births, lookups, transitions
 from transfers.access import Recipient
 from transfers.keys.opened import TransferKey
 from transfers.models import Delivery, Grant, Transfer
@@ -56,13 +56,8 @@ def grant(delivery: Delivery, email: str, *, max_pulls: int | None = None) -> Is
     return IssuedPin(delivery.pk, email, pin)
 
 
-def email_hash(email: str) -> bytes:
-    """How an address without an account is found again."""
-    return keys.keyed_hash(keys.register_key(), "email", email.lower())
-
-
 def _insert(transfer: Transfer, key: TransferKey, recipient: Recipient) -> Delivery | None:
-    hashed = email_hash(recipient.email) if recipient.email else None
+    hashed = lookups.email_hash(recipient.email) if recipient.email else None
     whom: dict[str, Any] = {  # Any: column values, None where it is another kind of recipient
         "organization_id": recipient.organization_id,
         "department_id": recipient.department_id,

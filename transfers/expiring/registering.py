@@ -72,10 +72,13 @@ def register(transfer: Transfer) -> None:
             )
 
 
-def search_disclosures(who: Principal, *, patient_id: str, issuer: str, accession: str = "") -> list[DisclosureEntry]:
+def search_disclosures(
+    who: Principal, *, patient_id: str, issuer: str, accession: str = "", email: str = ""
+) -> list[DisclosureEntry]:
     """Everyone who was sent this patient's studies by the caller's organisation, the newest first.
 
-    Without issuer the organisation's own is meant. Raises Forbidden for anyone but its administrators.
+    Without issuer the organisation's own is meant. With an e-mail address only what went to it: of readers without an
+    account a keyed hash is all that is kept. Raises Forbidden for anyone but its administrators.
     """
     organizations = Organization.objects.filter(pk__in=who.organizations("manage"))
     if not organizations:
@@ -88,6 +91,9 @@ def search_disclosures(who: Principal, *, patient_id: str, issuer: str, accessio
         whose = Identity(patient_id, issuer or default.patient, accession, default.accession)
         entries += [*_live(organization, whose), *_closed(organization, whose)]
         audit.record(who, "disclosure.search", organization_id=organization.pk, detail={"found": len(entries)})
+    if email:
+        meant = _recipients_of(email)
+        entries = [entry for entry in entries if entry.recipient in meant]
     return sorted(entries, key=lambda entry: entry.sent_at.timestamp() if entry.sent_at else 0, reverse=True)
 
 
@@ -186,6 +192,12 @@ def _recipient(delivery: Delivery) -> str:
     return f"organization:{delivery.organization_id}"
 
 
+def _recipients_of(email: str) -> set[str]:
+    """As whom an address was sent something: a reader by link, or a person with an account."""
+    users = User.objects.filter(email__iexact=email.strip()).values_list("pk", flat=True)
+    return {f"email:{lookups.email_hash(email.strip()).hex()}", *(f"user:{pk}" for pk in users)}
+
+
 def _name(recipient: str) -> str:
     """What a person calls the recipient; an e-mail address was forgotten with its transfer."""
     kind, _, ident = recipient.partition(":")
@@ -195,7 +207,7 @@ def _name(recipient: str) -> str:
         return _first(d.address for d in Department.objects.filter(pk=ident).select_related("organization"))
     if kind == "user":
         return _first(user.get_full_name() for user in User.objects.filter(pk=ident))
-    return "an e-mail address"
+    return f"a reader by link ({ident[:12]})"
 
 
 def _first(found: Iterable[str]) -> str:
