@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from urllib.parse import quote
 
-from tests.fuzz import bodies, words
+from tests.fuzz import bodies, models, words
 
 Headers = list[tuple[str, str]]
 
@@ -50,7 +50,8 @@ def requests(seed: int, count: int, place: Place) -> Iterator[Request]:
 def request(seed: int, number: int, place: Place) -> Request:
     """The request of this number."""
     rng = Random(f"{seed}:{number}")
-    make = rng.choices((_read, _search, _wado_uri, _store, _stray), weights=(48, 24, 12, 12, 4))[0]
+    makers = (_read, _search, _wado_uri, _store, _commit, _stray)
+    make = rng.choices(makers, weights=(46, 22, 12, 13, 3, 4))[0]
     return make(rng, place)
 
 
@@ -91,6 +92,15 @@ def _store(rng: Random, place: Place) -> Request:
     return Request("POST", root + path, [*_headers(rng), ("Content-Type", content_type)], body)
 
 
+def _commit(rng: Random, place: Place) -> Request:
+    one = rng.choice(place.instances)
+    target = f"{_root(rng, one)}/commitment-requests/{_uid(rng, f'1.2.{rng.randrange(1 << 40)}')}"
+    if rng.random() < 0.3:
+        return Request("GET", target, _headers(rng))
+    body = models.references(rng, one.study, one.series, one.sop_instance)
+    return Request("POST", target, [*_headers(rng), ("Content-Type", rng.choice(words.MODEL_TYPES))], body)
+
+
 def _stray(rng: Random, place: Place) -> Request:
     """Somewhere below the root, by any method, with a body or without."""
     pieces = [
@@ -103,8 +113,8 @@ def _stray(rng: Random, place: Place) -> Request:
 
 def _root(rng: Random, one: Instance) -> str:
     own = f"/dicomweb/transfers/{one.transfer}"
-    others = ("/dicomweb", f"/dicomweb/transfers/{words.NO_TRANSFER}")
-    return rng.choices((own, *others), weights=(85, 12, 3))[0]
+    others = ("/dicomweb", f"/dicomweb/transfers/{words.NO_TRANSFER}", "/g/999999/dicomweb")
+    return rng.choices((own, *others), weights=(84, 12, 2, 2))[0]
 
 
 def _resource(rng: Random, one: Instance) -> str:

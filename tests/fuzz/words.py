@@ -275,6 +275,7 @@ MEDIA_TYPES: Final = (
     ),
     *("a/b;c=d" * 200, "*/*," * 300 + "*/*", '"*/*"', "\x80\xff", "(comment) */*"),
 )
+MODEL_TYPES: Final = (*["application/dicom+json"] * 8, "application/json", "application/dicom+xml", "text/plain", "", "x")
 PARAMETERS: Final = (
     *["transfer-syntax=*"] * 6,
     *(f"transfer-syntax=1.2.840.10008.1.2{end}" for end in ("", ".1", ".2", ".1.99", ".5", ".4.50", ".4.57", ".4.70")),
