@@ -20,6 +20,7 @@ from exchange.portal import words
 from exchange.templatetags.exchange_words import zone_of
 from transfers import addressing, expiring
 from transfers.addressing import IssuedPin, TransferView
+from transfers.addressing.views import DeliveryView
 from transfers.rules.lifecycle import OVER, REOPENABLE, Access, Reason, State
 from transfers.rules.purposes import Purpose
 
@@ -169,10 +170,16 @@ def missing(form: forms.Form) -> str:
 
 def possible(who: Principal, view: TransferView) -> set[str]:
     """The acts that the page offers this person."""
-    if view.role == "sender":
-        is_sending = any({"store", "manage"} & place.scopes for place in who.places)
-        return _of_sender(view) if is_sending else set()
-    return _of_recipient(view)
+    found = _of_recipient(view)
+    if view.role == "sender" and any({"store", "manage"} & place.scopes for place in who.places):
+        found |= _of_sender(view)
+    return found
+
+
+def own(view: TransferView) -> DeliveryView | None:
+    """The reader's own delivery; who belongs to both sides has one and is the sender as well."""
+    mine = [one for one in view.deliveries if one.is_own and one.access != Access.REVOKED]
+    return mine[0] if mine else None
 
 
 def revocable(view: TransferView) -> list[Any]:  # Any: deliveries as a template shows them
@@ -201,12 +208,12 @@ def _of_sender(view: TransferView) -> set[str]:
 
 
 def _of_recipient(view: TransferView) -> set[str]:
-    if view.state != State.AVAILABLE or not view.deliveries:
+    mine = own(view)
+    if view.state != State.AVAILABLE or mine is None:
         return set()
-    own = view.deliveries[0]
-    if own.access == Access.WAITING:
+    if mine.access == Access.WAITING:
         return {"accept", "decline"}
-    if own.access == Access.OPEN and own.progress != "proven":
+    if mine.access == Access.OPEN and mine.progress != "proven":
         return {"acknowledge", "decline"}
     return set()
 

@@ -119,7 +119,7 @@ def _show(
         "linked": acts.linked(view) if "renew-link" in possible else [],
         "partners": access.partners_of(who) if "send" in possible else [],
         "purposes": words.PURPOSES,
-        "own": view.deliveries[0] if view.role == "recipient" and view.deliveries else None,
+        "own": acts.own(view),
         "may_download": _may_download(view),
         "can_be_released": acts.can_be_released(view),
     }

@@ -78,7 +78,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         studies=_studies(transfer) if is_open else (),
         documents=_documents(transfer, content_key) if is_open else (),
         findings=_findings(transfer, content_key, role, deliveries) if is_open else (),
-        deliveries=_delivery_views(deliveries, key, role),
+        deliveries=_delivery_views(who, deliveries, key, role),
         timeline=_timeline(transfer, role),
     )
 
@@ -130,12 +130,16 @@ def _recipient(delivery: Delivery, key: TransferKey | None) -> Party:
     return Party("email", email, email)
 
 
-def _delivery_views(rows: list[Delivery], key: TransferKey | None, role: Role) -> tuple[DeliveryView, ...]:
+def _delivery_views(
+    who: Principal, rows: list[Delivery], key: TransferKey | None, role: Role
+) -> tuple[DeliveryView, ...]:
     counts = counts_of(rows)
+    ids = [row.pk for row in rows]
+    own = set(Delivery.objects.filter(recipient_q(who), pk__in=ids).values_list("pk", flat=True))
     locked = set(
-        Delivery.objects.filter(
-            pk__in=[row.pk for row in rows], grants__locked_at__isnull=False, grants__revoked_at=None
-        ).values_list("pk", flat=True)
+        Delivery.objects.filter(pk__in=ids, grants__locked_at__isnull=False, grants__revoked_at=None).values_list(
+            "pk", flat=True
+        )
     )
     return tuple(
         DeliveryView(
@@ -151,6 +155,7 @@ def _delivery_views(rows: list[Delivery], key: TransferKey | None, role: Role) -
             proven_by=row.proven_by if role == "sender" else "",
             decline_reason=_opened(key, "decline", str(row.pk), row.decline_record),
             is_link_locked=row.pk in locked,
+            is_own=row.pk in own,
         )
         for row in rows
     )

@@ -26,7 +26,7 @@ MAX_PAGE: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A recipient's own delivery, in a list."""
+    """The caller's own delivery, in a list; who stands on both sides of a transfer has one, too."""
 
     access: str
     progress: str
@@ -129,7 +129,7 @@ def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
         now=births.database_now(),
         sent=sent,
         recipients=Counter(Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True)),
-        own=_own_deliveries(who, [transfer_id for transfer_id in ids if transfer_id not in sent]),
+        own=_own_deliveries(who, ids),
         reasons=describing.reasons_of(rows),
     )
 

@@ -43,6 +43,7 @@ class DeliveryView:
     proven_by: str
     decline_reason: str = field(repr=False)
     is_link_locked: bool
+    is_own: bool
 
 
 @dataclass(frozen=True, slots=True)

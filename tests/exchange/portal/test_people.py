@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import Membership
 from tests import factories, sealing
 from tests.actors import Actor, Cast
 from tests.exchange.portal.linking import FILE, Answer, text_of
@@ -113,6 +114,46 @@ def test_a_recipient_accepts_and_only_then_sees_inside(cast: Cast) -> None:
     act(cast.bob, transfer, "accept")
     assert Delivery.objects.get().access == Access.OPEN
     assert "Download" in text_of(show(cast.bob, transfer))
+
+
+def test_who_confirms_reads_how_much_was_pulled(cast: Cast) -> None:
+    transfer = send(cast)
+    assert "You have pulled 0 of 1 image so far." in text_of(show(cast.bob, transfer))
+    response: Answer = cast.bob.client.get(f"/transfers/{transfer.pk}/download/")
+    b"".join(response.streaming_content)
+    assert "You have pulled 1 of 1 image so far." in text_of(show(cast.bob, transfer))
+
+
+# Somebody of both sides
+
+
+@pytest.fixture
+def both(cast: Cast) -> Actor:
+    assert cast.bob.user is not None
+    Membership.objects.create(user=cast.bob.user, organization=cast.st_elsewhere, may_send=True)
+    return cast.bob
+
+
+def test_who_belongs_to_both_sides_accepts(cast: Cast, both: Actor) -> None:
+    transfer = send(cast)
+    Delivery.objects.update(access=Access.WAITING)
+    assert "waits for acceptance" in text_of(both.client.get("/"))
+    page = text_of(show(both, transfer))
+    assert "Accept it to open" in page and "Withdraw" in page
+    assert act(both, transfer, "accept").status_code == 303
+    assert Delivery.objects.get().access == Access.OPEN
+
+
+def test_who_belongs_to_both_sides_confirms(cast: Cast, both: Actor) -> None:
+    transfer = send(cast)
+    assert "Confirm receipt" in text_of(show(both, transfer))
+    act(both, transfer, "acknowledge")
+    assert Delivery.objects.get().progress == "proven"
+
+
+def test_who_sends_alone_is_not_asked_to_answer(cast: Cast) -> None:
+    page = text_of(show(cast.alice, send(cast)))
+    assert "Confirm receipt" not in page and "Decline" not in page
 
 
 def test_declining_needs_a_reason_that_the_sender_reads(cast: Cast) -> None:
