@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import authentication
 from accounts.principals import Principal
 from exchange import handover, problems
-from exchange.portal import acts, contents, pages, words
+from exchange.portal import acts, contents, pages, timeline, words
 from transfers import access, addressing, bundling, errors
 from transfers.addressing import IssuedPin, TransferView
 from transfers.rules.lifecycle import Access, State
@@ -120,6 +120,7 @@ def _show(
         "partners": access.partners_of(who) if "send" in possible else [],
         "purposes": words.PURPOSES,
         "own": acts.own(view),
+        "timeline": timeline.lines(view),
         "may_download": _may_download(view),
         "can_be_released": acts.can_be_released(view),
     }

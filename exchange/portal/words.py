@@ -76,19 +76,20 @@ ACTIONS: Final = {
     "transfer.fail": "Held: checking failed",
     "transfer.reject": "Rejected: nothing in it could be used",
     "transfer.release": "Released",
+    "transfer.retry": "Checked again",
+    "transfer.reject-instances": "Some images marked as not to be used",
+    "transfer.follow-up": "Begun as a follow-up",
+    "document.attach": "Document attached",
     "transfer.extend": "Extended",
     "transfer.lapse": "Time over",
     "transfer.re-open": "Opened again",
     "transfer.fulfil": "Closed: everybody has it",
     "transfer.withdraw": "Withdrawn",
     "transfer.purge": "Destroyed",
-    "delivery.accept": "Accepted by the recipient",
-    "delivery.decline": "Declined by the recipient",
+    "delivery.accept": "Accepted",
+    "delivery.decline": "Declined",
     "delivery.acknowledge": "Receipt confirmed",
-    "delivery.revoke": "One delivery taken back",
-    "notice.sent": "Notice sent by mail",
-    "notice.failed": "Notice could not be sent",
-    "notice.dropped": "Notice not needed any more",
+    "delivery.revoke": "Taken back",
     "link.opened": "Link opened with its number",
     "link.refused": "Wrong number for the link",
     "link.renew": "New link made",
@@ -98,6 +99,38 @@ ACTIONS: Final = {
     "study.view": "Viewed",
     "push.store": "Images stored",
 }
+
+# Events that concern one delivery: the recipient is named behind them.
+ABOUT_ONE: Final = frozenset(
+    {"delivery.accept", "delivery.decline", "delivery.acknowledge", "delivery.revoke", "link.renew", "study.pull"}
+)
+# What a notice says, behind the name of who was told (transfers/notifying/letters.py).
+NOTICES: Final = {
+    "available": "it can be opened",
+    "waiting": "it waits for acceptance",
+    "re-opened": "it can be opened again",
+    "renewed": "a new link",
+    "withdrawn": "it was withdrawn",
+    "rejected-instances": "some images are not to be used",
+    "held": "held",
+    "rejected": "nothing in it could be used",
+    "lapsed": "its time is over",
+    "declined": "it was declined",
+    "undelivered": "a recipient could not be told",
+    "locked": "a link is locked",
+}
+# Who did it, where nobody is named.
+KINDS: Final = {"link": "the reader of a link", "system:operator": "the operator of this exchange"}
+
+
+def notice(action: str, reader: str, about: str) -> str:
+    """`General Hospital told: held`."""
+    told = {
+        "notice.sent": f"{reader} told",
+        "notice.failed": f"{reader} could not be told",
+        "notice.dropped": f"{reader} not told, for it was no longer so",
+    }.get(action, f"{reader}: notice")
+    return f"{told[:1].upper()}{told[1:]}: {about}" if about else f"{told[:1].upper()}{told[1:]}"
 
 
 def action(name: str) -> str:

@@ -61,11 +61,6 @@ def said(value: str, table: str) -> str:
 
 
 @register.filter
-def action(name: str) -> str:
-    return words.action(name)
-
-
-@register.filter
 def dialled(phone: str) -> str:
     """A number for a tel: address (RFC 3966): digits, and a plus in front."""
     digits = "".join(character for character in phone if character.isdigit())
