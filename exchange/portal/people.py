@@ -18,7 +18,7 @@ from exchange import handover, problems
 from exchange.portal import acts, contents, pages, timeline, words
 from transfers import access, addressing, bundling, errors
 from transfers.addressing import IssuedPin, TransferView
-from transfers.rules.lifecycle import Access, State
+from transfers.rules.lifecycle import OVER, Access, State
 
 PAGE: Final = 25
 
@@ -120,6 +120,7 @@ def _show(
         "partners": access.partners_of(who) if "send" in possible else [],
         "purposes": words.PURPOSES,
         "own": acts.own(view),
+        "is_over": view.state in OVER,
         "timeline": timeline.lines(view),
         "may_download": _may_download(view),
         "can_be_released": acts.can_be_released(view),

@@ -16,7 +16,9 @@ from accounts.authentication import InvalidCredentials
 from accounts.models import ApiKey, AuditEvent, Department, Membership, Organization, User
 from tests import factories, sealing
 from tests.actors import Cast, make_cast
+from tests.exchange.portal.linking import text_of
 from tests.factories import make_ct
+from transfers import expiring
 from transfers.models import Finding, Job, Transfer
 
 OURS = [model for label in ("accounts", "transfers") for model in apps.get_app_config(label).get_models()]
@@ -93,6 +95,15 @@ def test_a_state_cannot_be_changed(cast: Cast, operator: Client) -> None:
     response = operator.post(page(Transfer, "change", transfer.pk), {"state": "available"})
     assert response.status_code == 403
     assert operator.post(page(Transfer, "delete", transfer.pk), {"post": "yes"}).status_code == 403
+
+
+def test_a_destroyed_transfer_says_why_and_that_nothing_is_left(cast: Cast, operator: Client) -> None:
+    transfer = sealing.send([factories.make_ct()], sender=cast.st_elsewhere, to=[cast.general_hospital])
+    expiring.withdraw(cast.alice.who, transfer.pk)
+    expiring.delete_objects(transfer.pk)
+    transfers = text_of(operator.get("/admin/transfers/transfer/"))
+    assert re.search(rf"{transfer.reference} purged withdrawn st-elsewhere routine 1 0 ", transfers)
+    assert "open, ended" in text_of(operator.get("/admin/transfers/delivery/"))
 
 
 @pytest.mark.parametrize("by", ["reference", "pk"])

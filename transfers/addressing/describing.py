@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Sum
 
 from accounts.models import AuditEvent
 from accounts.principals import Principal
@@ -29,7 +29,7 @@ from transfers.addressing.views import (
     TransferView,
 )
 from transfers.keys.opened import TransferKey
-from transfers.models import Delivery, Document, Finding, PullRecord, Tombstone, Transfer
+from transfers.models import Delivery, Disclosure, Document, Finding, PullRecord, Tombstone, Transfer
 from transfers.rules import conformance
 from transfers.rules.lifecycle import OVER, Access, Reason, State
 
@@ -65,7 +65,8 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         content=transfer.content,
         message=_opened(content_key, "message", "", transfer.message_record),
         declared_instances=transfer.declared_instances if is_open else None,
-        instance_count=transfer.instance_count if is_open else 0,
+        # How many there were a recipient knows of what it could once open; it stays when the rest is destroyed.
+        instance_count=transfer.instance_count if is_open or any(one.was_open for one in deliveries) else 0,
         byte_count=transfer.byte_count if is_open else 0,
         created_at=transfer.created_at,
         sent_at=transfer.sent_at,
@@ -162,7 +163,11 @@ def _delivery_views(
 
 
 def counts_of(deliveries: Iterable[Delivery]) -> dict[int, Counts]:
-    """What was answered to each delivery, by number of instances and documents."""
+    """What was answered to each delivery, by number of instances and documents.
+
+    Of a transfer that was destroyed the register of disclosures knows the instances, and nobody the rest.
+    """
+    deliveries = list(deliveries)
     whole = Q(kind__in=["pulled", "proven"])
     rows = (
         PullRecord.objects.filter(delivery__in=[delivery.pk for delivery in deliveries])
@@ -173,7 +178,19 @@ def counts_of(deliveries: Iterable[Delivery]) -> dict[int, Counts]:
             documents=Count("document_id", distinct=True, filter=whole),
         )
     )
-    return {row["delivery_id"]: Counts(row["pulled"], row["viewed"], row["documents"]) for row in rows}
+    counts = {row["delivery_id"]: Counts(row["pulled"], row["viewed"], row["documents"]) for row in rows}
+    return _registered_counts(deliveries) | counts
+
+
+def _registered_counts(deliveries: list[Delivery]) -> dict[int, Counts]:
+    rows = (
+        Disclosure.objects.filter(transfer_id__in={delivery.transfer_id for delivery in deliveries})
+        .values("transfer_id", "recipient")
+        .annotate(pulled=Sum("pulled_instances"))
+    )
+    by_name = {(row["transfer_id"], row["recipient"]): Counts(row["pulled"]) for row in rows}
+    named = {delivery.pk: (delivery.transfer_id, delivery.register_name) for delivery in deliveries}
+    return {pk: by_name[name] for pk, name in named.items() if name in by_name}
 
 
 def _followers(who: Principal, transfer: Transfer) -> tuple[UUID, ...]:

@@ -31,6 +31,7 @@ class Own:
     access: str
     progress: str
     counts: Counts
+    was_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +138,15 @@ def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
 def _own_deliveries(who: Principal, ids: list[UUID]) -> Mapping[UUID, Own]:
     rows = Delivery.objects.filter(recipient_q(who), transfer__in=ids).exclude(access=Access.REVOKED).order_by("-id")
     counts = describing.counts_of(rows)
-    return {row.transfer_id: Own(row.access, row.progress, counts.get(row.pk, Counts())) for row in rows}
+    return {row.transfer_id: Own(row.access, row.progress, counts.get(row.pk, Counts()), row.was_open) for row in rows}
 
 
 def _summary(row: Transfer, facts: _Facts) -> Summary:
     state, reason = describing.state_now(row, facts.now)
     own = facts.own.get(row.pk)
     is_sender = row.pk in facts.sent
-    is_open = is_sender or (state == State.AVAILABLE and own is not None and own.access == Access.OPEN)
+    is_open = own is not None and own.access == Access.OPEN and state == State.AVAILABLE
+    may_count = is_sender or is_open or (own is not None and own.was_open)
     return Summary(
         id=row.pk,
         reference=row.reference,
@@ -155,7 +157,7 @@ def _summary(row: Transfer, facts: _Facts) -> Summary:
         sender_name=row.sender.name,
         purpose=row.purpose,
         urgency=row.urgency,
-        instance_count=row.instance_count if is_open else 0,
+        instance_count=row.instance_count if may_count else 0,
         recipient_count=facts.recipients.get(row.pk, 0),
         own=own,
         created_at=row.created_at,

@@ -60,7 +60,7 @@ def register(transfer: Transfer) -> None:
                 transfer_id=transfer.pk,
                 reference=transfer.reference,
                 sender=transfer.sender,
-                recipient=_recipient(delivery),
+                recipient=delivery.register_name,
                 patient_hash=part.hashes.patient,
                 accession_hash=part.hashes.accession,
                 sent_at=transfer.sent_at,
@@ -149,8 +149,8 @@ def _live_entries(studies: list[Study]) -> Iterator[DisclosureEntry]:
         yield DisclosureEntry(
             transfer_id=transfer.pk,
             reference=transfer.reference,
-            recipient=_recipient(delivery),
-            recipient_name=_name(_recipient(delivery)),
+            recipient=delivery.register_name,
+            recipient_name=_name(delivery.register_name),
             sent_at=transfer.sent_at,
             first_pulled_at=_first_pull(delivery),
             progress=delivery.progress,
@@ -180,16 +180,6 @@ def _closed(organization: Organization, whose: Identity) -> Iterator[DisclosureE
             instance_count=row.instance_count,
             closed_at=row.closed_at,
         )
-
-
-def _recipient(delivery: Delivery) -> str:
-    if delivery.email_hash is not None:
-        return f"email:{bytes(delivery.email_hash).hex()}"
-    if delivery.user_id is not None:
-        return f"user:{delivery.user_id}"
-    if delivery.department_id is not None:
-        return f"department:{delivery.department_id}"
-    return f"organization:{delivery.organization_id}"
 
 
 def _recipients_of(email: str) -> set[str]:

@@ -67,6 +67,17 @@ class Delivery(models.Model):
             ),
         ]
 
+    @property
+    def register_name(self) -> str:
+        """How the register of disclosures names the recipient: `organization:3`, `email:<keyed hash>` and so on."""
+        if self.email_hash is not None:
+            return f"email:{bytes(self.email_hash).hex()}"
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        if self.department_id is not None:
+            return f"department:{self.department_id}"
+        return f"organization:{self.organization_id}"
+
 
 class Grant(models.Model):
     """A link for one recipient: secret and second factor as keyed hashes, counters moved by conditional update."""

@@ -124,6 +124,34 @@ def test_who_confirms_reads_how_much_was_pulled(cast: Cast) -> None:
     assert "You have pulled 1 of 1 image so far." in text_of(show(cast.bob, transfer))
 
 
+@pytest.mark.parametrize("name", ["alice", "bob"])
+def test_of_a_destroyed_one_it_stays_known_how_much_was_pulled(cast: Cast, name: str) -> None:
+    transfer = send(cast)
+    response: Answer = cast.bob.client.get(f"/transfers/{transfer.pk}/download/")
+    b"".join(response.streaming_content)
+    act(cast.alice, transfer, "withdraw", sure="on")
+    page = text_of(show(getattr(cast, name), transfer))
+    assert "Destroyed withdrawn by the sender" in page
+    assert "Held 1 image" in page
+    assert "1 of 1" in page and "ended" in page
+    assert "Canary" not in page
+
+
+def test_of_a_destroyed_one_that_was_never_accepted_nothing_is_known(cast: Cast) -> None:
+    transfer = send(cast)
+    Delivery.objects.update(access=Access.WAITING, was_open=False)
+    act(cast.alice, transfer, "withdraw", sure="on")
+    assert "1 image" not in text_of(show(cast.bob, transfer))
+    assert "never accepted" in text_of(show(cast.alice, transfer))
+
+
+def test_the_inbox_counts_what_was_destroyed(cast: Cast) -> None:
+    transfer = send(cast)
+    act(cast.alice, transfer, "withdraw", sure="on")
+    page = cast.bob.client.get("/").content.decode()
+    assert '<td data-label="Images" class="number">1</td>' in page
+
+
 # Somebody of both sides
 
 
