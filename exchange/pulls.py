@@ -1,6 +1,7 @@
 """What the holder of a link pulls is counted, by whichever door it leaves (transfers/access/pulling.py).
 
 A place is taken before the first byte, held by a heartbeat while they leave, and counted when the last one has left.
+What is less than that, a range or a broken connection, is added up, so that many of them are not free.
 """
 
 import time
@@ -18,24 +19,26 @@ def counted(grant_id: int, *, size: int, respond: Callable[[], HttpResponseBase]
     try:
         response = respond()
     except BaseException:
-        pulling.settle_pull(grant_id, lease_id, is_complete=False)
+        pulling.settle_pull(grant_id, lease_id, share=0)
         raise
     if isinstance(response, StreamingHttpResponse):
-        # An archive without its end, the directory, opens nowhere: who gets the end has got it.
         span = response.get("Content-Range", "")
         reaches_end = not span or span.endswith(f"-{size - 1}/{size}")
-        response.streaming_content = _Counted(response, grant_id, lease_id, reaches_end=reaches_end)
+        response.streaming_content = _Counted(response, grant_id, lease_id, size=size, reaches_end=reaches_end)
     else:
-        pulling.settle_pull(grant_id, lease_id, is_complete=False)
+        pulling.settle_pull(grant_id, lease_id, share=0)
     return response
 
 
 class _Counted:
     """The chunks of a download, with a heartbeat; when they end, or the reader goes away, the pull is settled once."""
 
-    def __init__(self, response: StreamingHttpResponse, grant_id: int, lease_id: int, *, reaches_end: bool) -> None:
+    def __init__(
+        self, response: StreamingHttpResponse, grant_id: int, lease_id: int, *, size: int, reaches_end: bool
+    ) -> None:
         self._chunks: Iterator[bytes] = iter(response)
-        self._grant_id, self._lease_id, self._reaches_end = grant_id, lease_id, reaches_end
+        self._grant_id, self._lease_id = grant_id, lease_id
+        self._size, self._reaches_end, self._sent = size, reaches_end, 0
         self._is_settled = False
         self._beaten_at = time.monotonic()
 
@@ -47,15 +50,23 @@ class _Counted:
             self._lease_id = pulling.keep_pull(self._grant_id, self._lease_id)
             self._beaten_at = time.monotonic()
         try:
-            return next(self._chunks)
+            chunk = next(self._chunks)
         except StopIteration:
-            self._settle(is_complete=self._reaches_end)
+            # Who has the end has all of it: at once, or by going on where it broke off. A range of all but the end is
+            # as good, whatever an archive without its directory looks like.
+            self._settle(1 if self._reaches_end or 2 * self._sent >= self._size else self._share)
             raise
+        self._sent += len(chunk)
+        return chunk
 
     def close(self) -> None:
-        self._settle(is_complete=False)
+        self._settle(self._share)
 
-    def _settle(self, *, is_complete: bool) -> None:
+    @property
+    def _share(self) -> float:
+        return min(self._sent / self._size, pulling.MOST_UNCOUNTED) if self._size else 0
+
+    def _settle(self, share: float) -> None:
         if not self._is_settled:
             self._is_settled = True
-            pulling.settle_pull(self._grant_id, self._lease_id, is_complete=is_complete)
+            pulling.settle_pull(self._grant_id, self._lease_id, share=share)

@@ -23,6 +23,7 @@ from accounts.principals import Principal
 from tests import factories, sealing
 from transfers import access, errors, rendering, retrieving
 from transfers.formats import part10
+from transfers.models import Transfer
 from transfers.rendering import Failure, Picture, Wishes
 from transfers.retrieving import InstanceItem, Target
 
@@ -168,3 +169,14 @@ def test_what_follows_the_pixels_stays(name: str) -> None:
     given = pydicom.dcmread(io.BytesIO(octets))
     assert given.private_block(0xE029, "AFTER THE PIXELS")[1].value == "kept"
     assert given.keys() == ds.keys()
+
+
+def test_a_long_instance_is_cut_when_its_transfer_is_withdrawn(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transfers.retrieving.answers.RECHECK_BYTES", 1)
+    item = item_of(factories.make_ct(pixels=bytes(4 * 512), NumberOfFrames=4))
+    who = Principal(kind="key", ident="key:t")
+    pictures = rendering.stream_pictures([item], Wishes(media_type="image/png"), who=who)
+    assert isinstance(next(pictures), Picture)
+    Transfer.objects.update(state="closed", reason="withdrawn", wrapped_key=None)
+    with pytest.raises(errors.Gone):
+        list(pictures)

@@ -131,7 +131,7 @@ def test_one_event_says_how_much_went_to_whom(who: Principal, transfer: Transfer
 
 
 def test_sender_reading_back_is_audited_and_pulls_nothing(sender: Organization, transfer: Transfer) -> None:
-    who = sealing.caller(sender, "store")[0]
+    who = sealing.caller(sender, "read")[0]
     items = retrieving.select([access.sight(who, transfer.pk)], Target(STUDY))
     pieces = [Stretch(item, 0, item.size) for item in items]
     answer = retrieving.of_pieces(pieces, media_type="x/y", etag="t", items=items, kind="pulled")

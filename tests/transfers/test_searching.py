@@ -208,7 +208,7 @@ def test_counts_leave_out_what_a_note_rejects(who: Principal, studies: list[str]
 
 
 def test_sender_searches_one_transfer(sender: Organization, studies: list[str]) -> None:
-    who = sealing.caller(sender, "store")[0]
+    who = sealing.caller(sender, "read")[0]
     transfer = Transfer.objects.get(studies__study_instance_uid=studies[1])
     records = search(who, seen=access.sight(who, transfer.pk)).records
     assert [record["0020000D"]["Value"][0] for record in records] == [studies[1]]

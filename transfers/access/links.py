@@ -20,6 +20,8 @@ from transfers.rules.lifecycle import Access, Progress, State
 
 USED_UP: Final = "This link was used as often as its sender allowed. Ask the sender for a new one."
 
+CLOSED: Final = "The sender has closed this link."
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -95,6 +97,11 @@ def grant_of(who: Principal) -> int | None:
     return int(who.ident.removeprefix("link:")) if who.kind == "link" else None
 
 
+def is_closed(who: Principal) -> bool:
+    """Whether this is the holder of a link that was revoked."""
+    return Grant.objects.filter(pk=grant_of(who), revoked_at__isnull=False).exists()
+
+
 def holder_of(grant_id: int) -> tuple[Principal, UUID]:
     """The holder of a link and the one transfer behind it, for who has given the second factor.
 
@@ -105,7 +112,7 @@ def holder_of(grant_id: int) -> tuple[Principal, UUID]:
     if grant is None:
         raise errors.NotFound
     if grant.revoked_at is not None or grant.delivery.access != Access.OPEN:
-        raise errors.Gone("The sender has closed this link.")
+        raise errors.Gone(CLOSED)
     if grant.max_pulls is not None and grant.pulls_done >= grant.max_pulls:
         raise errors.Gone(USED_UP)
     return principal_of_grant(grant), grant.delivery.transfer_id

@@ -1,7 +1,8 @@
 """How often what a link opens may be pulled: a place is taken before the first byte, counted when the last has left.
 
 A running pull holds a lease with a heartbeat. What was pulled and what is running together never pass the limit;
-a pull that breaks off gives its place back, and one whose process was killed does so by falling silent.
+a pull that breaks off gives its place back, and one whose process was killed does so by falling silent. What it got
+is added up: pulls that never reach their end count as one when together they make a whole.
 """
 
 from collections.abc import Collection
@@ -10,7 +11,7 @@ from typing import Final
 
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Floor, Now
 
 from transfers import errors
 from transfers.access import links
@@ -19,6 +20,8 @@ from transfers.models import Grant, Lease
 # A pull that was not heard of for so long holds no place any more; whoever streams it beats far more often.
 LIVES: Final = timedelta(minutes=2)
 BEAT_SECONDS: Final = 20.0
+# A pull that broke off may have got all but a last octet, but it is not done.
+MOST_UNCOUNTED: Final = 0.999
 
 
 @transaction.atomic
@@ -27,7 +30,7 @@ def reserve_pull(grant_id: int) -> int:
     grant = Grant.objects.select_for_update(of=("self",)).select_related("delivery").get(pk=grant_id)
     running = grant.leases.filter(heartbeat_at__gt=Now() - LIVES).count()
     if grant.revoked_at is not None:
-        raise errors.Gone("The sender has closed this link.")
+        raise errors.Gone(links.CLOSED)
     if grant.max_pulls is not None and grant.pulls_done + running >= grant.max_pulls:
         raise errors.Gone(links.USED_UP)
     lease = Lease.objects.create(
@@ -55,10 +58,14 @@ def keep_pull(grant_id: int, lease_id: int) -> int:
 
 
 @transaction.atomic
-def settle_pull(grant_id: int, lease_id: int, *, is_complete: bool) -> None:
-    """End a pull: count it as done, or give its place back."""
-    if is_complete:
-        Grant.objects.filter(pk=grant_id).update(pulls_done=F("pulls_done") + 1)
+def settle_pull(grant_id: int, lease_id: int, *, share: float) -> None:
+    """End a pull that got this share of the whole: at 1 it is counted as done, below that it gives its place back."""
+    counted = Grant.objects.filter(pk=grant_id)
+    if share >= 1:
+        counted.update(pulls_done=F("pulls_done") + 1, share_pulled=0)
+    elif share:
+        whole = Floor(F("share_pulled") + share)
+        counted.update(pulls_done=F("pulls_done") + whole, share_pulled=F("share_pulled") + share - whole)
     Lease.objects.filter(pk=lease_id).delete()
 
 

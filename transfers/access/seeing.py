@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from accounts import statements
 from accounts.principals import Principal
 from transfers import errors
+from transfers.access import links
 from transfers.models import Delivery, Transfer
 from transfers.rules.lifecycle import Access, State
 
@@ -33,6 +34,7 @@ class Sight:
     wrapped_key: bytes
     day_key_id: str
     available_at: datetime | None
+    grant_id: int | None = None
 
     @property
     def is_sender(self) -> bool:
@@ -57,7 +59,8 @@ _FINGERPRINT = f"""
 """  # noqa: S608 - only a constant is inserted
 _IS_OPEN = """
     SELECT t.wrapped_key IS NOT NULL AND t.reason <> 'withdrawn' AND coalesce(d.access = 'open', true)
-      FROM transfers_transfer t LEFT JOIN transfers_delivery d ON d.id = %s
+           AND coalesce(g.revoked_at IS NULL, true)
+      FROM transfers_transfer t LEFT JOIN transfers_delivery d ON d.id = %s LEFT JOIN transfers_grant g ON g.id = %s
      WHERE t.id = %s
 """
 
@@ -74,7 +77,7 @@ def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
     rows = statements.run(f"{_COLUMNS} AND {condition} ORDER BY t.available_at DESC, d.id", parameters)
     found: dict[UUID, Sight] = {}
     for row in rows:
-        found.setdefault(row[0], _sight(row))
+        found.setdefault(row[0], replace(_sight(row), grant_id=links.grant_of(who)))
     return list(found.values())
 
 
@@ -99,7 +102,9 @@ def sight(who: Principal, transfer_id: UUID) -> Sight:
     condition, parameters = _recipient_sql(who)
     row = statements.one(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
     if row is not None:
-        return _sight(row)
+        return replace(_sight(row), grant_id=links.grant_of(who))
+    if links.is_closed(who):
+        raise errors.Gone(links.CLOSED)
     if sent is not None:
         raise errors.Forbidden("This credential has no right to read. Ask your administrator for one that has.")
     if _over(who).filter(transfer_id=transfer_id).exists():
@@ -113,11 +118,11 @@ def was_study_open(who: Principal, study_instance_uid: str) -> bool:
 
 
 def ensure_still_open(seen: Sight) -> None:
-    """Ask again while an answer is running: a withdrawn transfer or a revoked delivery cuts it (raises Gone).
+    """Ask again while an answer is running: a withdrawn transfer, a revoked delivery or link cuts it (Gone).
 
     A lapse lets a running answer finish.
     """
-    row = statements.one(_IS_OPEN, [seen.delivery_id, seen.transfer_id])
+    row = statements.one(_IS_OPEN, [seen.delivery_id, seen.grant_id, seen.transfer_id])
     if row is None or not row[0]:
         raise errors.Gone
 
@@ -156,7 +161,7 @@ def may_read_sent(who: Principal, transfer_id: UUID) -> bool:
 def recipient_q(who: Principal) -> Q:
     """Deliveries that are the caller's."""
     if who.kind == "link":
-        return Q(pk=_granted_delivery(who))
+        return Q(pk=_granted_delivery(who), grants=links.grant_of(who), grants__revoked_at=None)
     condition = Q(organization_id__in=who.organizations("read")) | Q(department_id__in=who.departments("read"))
     if who.user_id is not None:
         condition |= Q(user_id=who.user_id)
@@ -165,7 +170,8 @@ def recipient_q(who: Principal) -> Q:
 
 def _recipient_sql(who: Principal) -> tuple[str, list[Any]]:  # Any: SQL parameters
     if who.kind == "link":
-        return "d.id = %s", [_granted_delivery(who)]
+        open_grant = "SELECT FROM transfers_grant WHERE id = %s AND delivery_id = d.id AND revoked_at IS NULL"
+        return f"d.id = %s AND EXISTS ({open_grant})", [_granted_delivery(who), links.grant_of(who)]
     condition = "(d.organization_id = ANY(%s) OR d.department_id = ANY(%s) OR d.user_id = %s)"
     parameters: list[Any] = [list(who.organizations("read")), list(who.departments("read")), who.user_id]
     if who.bound_to:
@@ -207,7 +213,8 @@ def _as_sender(transfer: Transfer) -> Sight:
 
 def _over(who: Principal) -> QuerySet[Delivery]:
     over = Q(transfer__state__in=[State.CLOSED, State.PURGED]) | Q(transfer__available_until__lte=Now())
-    return Delivery.objects.filter(recipient_q(who), over, was_open=True, transfer__available_at__isnull=False)
+    mine = Delivery.objects.filter(recipient_q(who), was_open=True, transfer__available_at__isnull=False)
+    return mine.filter(over, transfer__in=Transfer.objects.filter(_bound_q(who)))
 
 
 def _sight(row: tuple[Any, ...]) -> Sight:  # Any: columns of _COLUMNS in order

@@ -92,6 +92,8 @@ class Grant(models.Model):
     locked_at = models.DateTimeField(null=True)
     max_pulls = models.PositiveIntegerField(null=True)
     pulls_done = models.PositiveIntegerField(default=0)
+    # What pulls got that did not reach their end, since the last that did: 1 is a whole.
+    share_pulled = models.FloatField(default=0, db_default=0)
     created_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)

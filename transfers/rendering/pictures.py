@@ -123,14 +123,17 @@ def presented(state: InstanceItem, items: Sequence[InstanceItem]) -> list[tuple[
 def stream_pictures(items: Sequence[InstanceItem], wishes: Wishes, *, who: Principal) -> Iterator[Picture | Failure]:
     """Every frame of many instances, recorded as viewed; those that are no images are left out."""
     ledger = retrieving.Ledger("viewed", who=who, road="dicomweb", action="study.view")
+    watch = retrieving.Watch()
     try:
         for item in items:
             access.ensure_still_open(item.seen)
             ledger.begin(item.seen)
             try:
                 for one in pictures_of(item, frame_numbers(item), wishes):
+                    octets = len(one.octets) if isinstance(one, Picture) else 0
+                    watch.count(item.seen, octets)
                     yield one
-                    ledger.handed([], len(one.octets) if isinstance(one, Picture) else 0)
+                    ledger.handed([], octets)
                 ledger.handed([item], 0)
             except errors.NotFound:
                 continue

@@ -176,7 +176,7 @@ def open_key(seen: Sight) -> TransferKey:
 
 def _handed_over(answer: Answer, start: int, stop: int, ledger: Ledger) -> Iterator[bytes]:
     """Yield joined chunks; an item is whole once control has come back after its last byte left."""
-    watch = _Watch()
+    watch = _Reader()
     waiting: list[bytes] = []
     held, enough = 0, _FIRST_FLUSH
     ended: list[Item] = []
@@ -202,24 +202,35 @@ def _is_whole(piece: Stretch | Made) -> bool:
     return isinstance(piece, Stretch) and piece.is_whole
 
 
-class _Watch:
+class Watch:
     """Asks again, every few seconds or megabytes, whether what is being sent may still be seen."""
+
+    def __init__(self) -> None:
+        self._asked = time.monotonic()
+        self._since = 0
+
+    def count(self, seen: Sight, octets: int) -> None:
+        """Count what is about to be sent; raises Gone where it may not be seen any more."""
+        self._since += octets
+        if self._since >= RECHECK_BYTES or time.monotonic() - self._asked >= RECHECK_SECONDS:
+            access.ensure_still_open(seen)
+            self._asked, self._since = time.monotonic(), 0
+
+
+class _Reader:
+    """The pieces of an answer, read while it is watched."""
 
     def __init__(self) -> None:
         self._seen: Sight | None = None
         self._key: TransferKey | None = None
-        self._asked = time.monotonic()
-        self._since = 0
+        self._watch = Watch()
 
     def chunks(self, piece: Piece) -> Iterator[bytes]:
         if isinstance(piece, bytes):
             yield piece
         elif not isinstance(piece, Whole):
             for chunk in self._read(piece):
-                self._since += len(chunk)
-                if self._since >= RECHECK_BYTES or time.monotonic() - self._asked >= RECHECK_SECONDS:
-                    access.ensure_still_open(piece.item.seen)
-                    self._asked, self._since = time.monotonic(), 0
+                self._watch.count(piece.item.seen, len(chunk))
                 yield chunk
 
     def _read(self, piece: Stretch | Made) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEvent
 from exchange import passes
+from tests import factories
 from tests.actors import Cast
 from tests.exchange.portal.linking import FILE, PIN, Answer, make_link, text_of
 from transfers import errors, expiring
@@ -270,6 +271,53 @@ def test_no_more_downloads_than_the_sender_allowed(cast: Cast) -> None:
     assert "as often as its sender allowed" in text_of(link.browser.get(link.inside))
 
 
+def test_all_but_the_last_byte_counts(cast: Cast) -> None:
+    link = make_link(cast, max_pulls=1)
+    link.open()
+    size = int(link.browser.head(f"{link.inside}download/")["Content-Length"])
+    nearly: Answer = link.browser.get(f"{link.inside}download/", headers={"Range": f"bytes=0-{size - 2}"})
+    assert len(nearly.getvalue()) == size - 1
+    assert link.again().pulls_done == 1
+    assert link.browser.get(f"{link.inside}download/").status_code == 410
+
+
+def test_parts_are_added_up(cast: Cast) -> None:
+    link = make_link(cast, max_pulls=1)
+    link.open()
+    size = int(link.browser.head(f"{link.inside}download/")["Content-Length"])
+    third = f"bytes=0-{size // 3}"
+    for _ in range(3):
+        link.browser.get(f"{link.inside}download/", headers={"Range": third}).getvalue()
+    assert link.again().pulls_done == 1
+    assert link.browser.get(f"{link.inside}download/", headers={"Range": third}).status_code == 410
+
+
+def test_downloads_that_always_break_off_are_added_up(cast: Cast) -> None:
+    link = make_link(cast, max_pulls=1)
+    link.open()
+    for done in (0, 1):
+        broken: Answer = link.browser.get(f"{link.inside}download/")
+        size, got = int(broken["Content-Length"]), 0
+        chunks = iter(broken.streaming_content)
+        while got < size:
+            got += len(next(chunks))
+        hang_up(broken)
+        assert link.again().pulls_done == done
+
+
+def test_closing_an_account_cuts_what_its_links_are_giving(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transfers.retrieving.answers.RECHECK_BYTES", 1)
+    large = [factories.make_ct(pixels=bytes(2 << 20), Rows=1024, Columns=1024) for _ in range(2)]
+    link = make_link(cast, large)
+    link.open()
+    running: Answer = link.browser.get(f"{link.inside}download/")
+    assert pulling.close_links_of([link.transfer.principal]) == 1
+    with pytest.raises(errors.Gone):
+        list(running.streaming_content)
+    hang_up(running)
+    assert link.browser.get(f"{link.inside}download/").status_code == 410
+
+
 def fall_silent() -> None:
     Lease.objects.update(heartbeat_at=Now() - pulling.LIVES - timedelta(seconds=1))
 
@@ -309,7 +357,7 @@ def test_one_that_was_silent_goes_on_only_while_its_place_is_free(cast: Cast, mo
     with pytest.raises(errors.Gone):
         list(chunks)
     hang_up(silent)
-    pulling.settle_pull(link.grant.pk, other, is_complete=True)
+    pulling.settle_pull(link.grant.pk, other, share=1)
     assert link.again().pulls_done == 1
 
 
