@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Partnership
-from accounts.principals import Scope
+from accounts.principals import Place, Principal, Scope
 from tests import factories, sealing
 from tests.actors import Cast, make_cast
 from transfers import access, addressing, errors, expiring, lookups, tasks
@@ -245,6 +245,32 @@ def test_what_was_pushed_is_not_given_back_to_a_key_that_may_not_read(cast: Cast
     who, _ = sealing.caller(cast.st_elsewhere, scope)
     with pytest.raises(errors.Forbidden, match="no right to read"):
         access.sight(who, make_available(cast).pk)
+
+
+def test_a_key_for_one_transfer_learns_nothing_of_others(cast: Cast) -> None:
+    one, over = make_available(cast), make_available(cast)
+    sealing.lapse(over)
+    place = Place(cast.general_hospital.pk, None, frozenset({"read"}))
+    bound = Principal(kind="key", ident="key:b", places=(place,), bound_to=f"transfer:{one.pk}")
+    with pytest.raises(errors.NotFound):
+        access.sight(bound, over.pk)
+    sealing.lapse(one)
+    with pytest.raises(errors.Gone):
+        access.sight(bound, one.pk)
+
+
+def test_who_released_a_finding_is_no_matter_of_the_recipient(cast: Cast) -> None:
+    transfer = make_available(cast)
+    finding = Finding(
+        transfer=transfer, code="identity-conflict", grade="stop", released_by="user:7", created_at=timezone.now()
+    )
+    finding.release_record = factories.key_of(transfer).seal("release", finding.sealed_row, b"Dr Roe agreed.")
+    finding.released_at = timezone.now()
+    finding.save()
+    told = addressing.describe(cast.bob.who, transfer.pk).findings[0]
+    assert (told.released_by, told.release_note, told.released_at) == ("", "", finding.released_at)
+    known = addressing.describe(cast.alice.who, transfer.pk).findings[0]
+    assert (known.released_by, known.release_note) == ("user:7", "Dr Roe agreed.")
 
 
 # Sending

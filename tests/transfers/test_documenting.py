@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from django.db.models.functions import Now
@@ -14,6 +14,7 @@ from accounts.models import Organization
 from accounts.principals import Place, Principal
 from tests import factories
 from transfers import access, documenting, errors, expiring, lookups, receiving, vault
+from transfers.access import Verdict
 from transfers.documenting import AttachedDocument, Description
 from transfers.models import Delivery, Document, Grant, Job, Lease, Pack, Transfer
 from transfers.receiving import push
@@ -117,7 +118,7 @@ def test_an_available_transfer_never_changes(who: Principal, sender: Organizatio
     assert [delivery.organization for delivery in follow_up.deliveries.all()] == [recipient]
 
 
-def test_a_reader_by_mail_opens_the_follow_up_with_the_same_pin(who: Principal, sender: Organization) -> None:
+def sent_by_mail(sender: Organization, **fields: Any) -> Transfer:  # Any: columns of the grant
     earlier = factories.make_transfer(sender, state=State.AVAILABLE)
     hashed = b"h" * 32
     record = factories.key_of(earlier).seal("email", hashed.hex(), b"reader@clinic.example")
@@ -129,13 +130,26 @@ def test_a_reader_by_mail_opens_the_follow_up_with_the_same_pin(who: Principal, 
         token_digest=credentials.keyed_digest("link", "x"),
         pin_digest=access.digest_of_pin(delivery, "12345678"),
         created_at=Now(),
+        **fields,
     )
-    follow_up = Transfer.objects.get(pk=attach(who, earlier).transfer_id)
+    return earlier
+
+
+def test_a_reader_by_mail_opens_the_follow_up_with_the_same_pin(who: Principal, sender: Organization) -> None:
+    follow_up = Transfer.objects.get(pk=attach(who, sent_by_mail(sender)).transfer_id)
     copied = follow_up.deliveries.get()
     grant = copied.grants.get()
     assert bytes(grant.pin_digest or b"") == access.digest_of_pin(copied, "12345678")
-    opened = lookups.open_key(follow_up).open("email", hashed.hex(), copied.email_record or b"")
+    opened = lookups.open_key(follow_up).open("email", (b"h" * 32).hex(), copied.email_record or b"")
     assert opened == b"reader@clinic.example"
+
+
+def test_a_follow_up_gives_no_more_tries(who: Principal, sender: Organization) -> None:
+    earlier = sent_by_mail(sender, attempts=5, locked_at=timezone.now())
+    Transfer.objects.filter(pk=attach(who, earlier).transfer_id).update(state=State.AVAILABLE)
+    grant = Grant.objects.latest("id")
+    assert grant.delivery.transfer_id != earlier.pk
+    assert access.verify_factor(grant, "12345678") == Verdict.LOCKED
 
 
 def test_a_refused_document_leaves_no_follow_up(who: Principal, sender: Organization) -> None:

@@ -229,11 +229,12 @@ def _findings(
     """What everybody may know, and what is for this recipient alone: of that a sender is told nothing."""
     own = Q(delivery=None) if role == "sender" else Q(delivery=None) | Q(delivery__in=[one.pk for one in deliveries])
     rows = transfer.findings.filter(own).select_related("instance").order_by("id")
-    return tuple(_finding(row, key) for row in rows)
+    return tuple(_finding(row, key, role) for row in rows)
 
 
-def _finding(row: Finding, key: TransferKey | None) -> FindingView:
-    bound = row.sealed_row
+def _finding(row: Finding, key: TransferKey | None, role: Role) -> FindingView:
+    """Who let it go all the same, and with what words, is the sender's own matter, as in the timeline."""
+    bound, is_sender = row.sealed_row, role == "sender"
     return FindingView(
         code=row.code,
         grade=row.grade,
@@ -242,8 +243,8 @@ def _finding(row: Finding, key: TransferKey | None) -> FindingView:
         sop_instance_uid=row.instance.sop_instance_uid if row.instance else "",
         may_be_released=row.grade == "stop" and row.released_at is None and conformance.may_be_released([row.code]),
         released_at=row.released_at,
-        released_by=row.released_by,
-        release_note=_opened(key, "release", bound, row.release_record),
+        released_by=row.released_by if is_sender else "",
+        release_note=_opened(key, "release", bound, row.release_record) if is_sender else "",
     )
 
 

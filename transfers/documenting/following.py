@@ -107,7 +107,7 @@ def _copy_deliveries(earlier: Transfer, transfer: Transfer, new: TransferKey) ->
 
 
 def _copy_grant(delivery: Delivery, copied: Delivery) -> None:
-    """A link of its own for the follow-up, opened by the PIN that its reader knows."""
+    """A link of its own for the follow-up, opened by the PIN that its reader knows: with the tries that are left."""
     grant = delivery.grants.filter(revoked_at=None).order_by("id").first()
     if grant is None:
         return
@@ -116,6 +116,9 @@ def _copy_grant(delivery: Delivery, copied: Delivery) -> None:
         token_digest=credentials.keyed_digest("link", credentials.new_link_token()),
         factor=grant.factor,
         pin_digest=grant.pin_digest,
+        attempts=grant.attempts,
+        max_attempts=grant.max_attempts,
+        locked_at=grant.locked_at,
         verbs=grant.verbs,
         max_pulls=grant.max_pulls,
         created_at=Now(),
