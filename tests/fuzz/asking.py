@@ -74,7 +74,7 @@ def complaints(request: Request, answer: Answer) -> list[str]:
     if media_type == "application/problem+json":
         details = json.loads(answer.body)
         return [] if details["status"] == answer.status and details["detail"] else [f"says nothing: {details}"]
-    is_store = request.method == "POST" and media_type == "application/dicom+json"
+    is_store = request.method == "POST" and media_type in ("application/dicom+json", "application/dicom+xml")
     return [] if is_store else [f"{answer.status} as {media_type}: {answer.body[:100]!r}"]
 
 

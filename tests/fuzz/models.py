@@ -18,12 +18,12 @@ XML: Final = (
     b'<NativeDicomModel><DicomAttribute tag="00080018" vr="UI"><Value number="1">1.2</Value></DicomAttribute>',
 )
 _BULK_TYPES: Final = (
-    *["application/octet-stream"] * 6,
+    *["application/octet-stream"] * 15,
     *("image/jpeg", "image/jls", "image/jp2", "image/dicom-rle", "image/png", "video/mp4", "text/plain", "", "x", "image/jpx"),
     *("image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.57", "image/jpeg; transfer-syntax=x", "application/octet-stream; a"),
 )
-_BULK: Final = (bytes(512), bytes(511), bytes(513), b"", bytes(5000), b"\xff\xd8\xff\xc0\0\0", b"\xff\xd8", b"\xff\x4f\xff\x51")
-_PLACES: Final = ("pixels", "pixels", "pixels", "elsewhere", "", "http://localhost/pixels", "../pixels", "cid:a", "%00", "pix\xe9ls")
+_BULK: Final = (*[bytes(512)] * 8, bytes(511), bytes(513), b"", bytes(5000), b"\xff\xd8\xff\xc0\0\0", b"\xff\xd8", b"\xff\x4f\xff\x51")
+_PLACES: Final = (*["pixels"] * 15, "elsewhere", "", "http://localhost/pixels", "../pixels", "cid:a", "%00", "pix\xe9ls")
 _IMAGE: Final[dict[str, tuple[str, list[Any]]]] = {  # Any: JSON
     "00080005": ("CS", ["ISO_IR 192"]),
     "00080016": ("UI", ["1.2.840.10008.5.1.4.1.1.2"]),
@@ -59,7 +59,7 @@ def make(rng: Random) -> tuple[str, list[tuple[str, bytes]]]:
     if rng.random() < 0.15:
         return "application/dicom+xml", [("application/dicom+xml", rng.choice(XML))]
     records = [_record(rng) for _ in range(rng.choice((1, 1, 1, 2, 0)))]
-    parts = [(rng.choice((JSON, JSON, JSON, "application/json", "", "text/plain")), _document(rng, records))]
+    parts = [(rng.choice((*[JSON] * 6, "application/json", "", "text/plain")), _document(rng, records))]
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3))):
         kind = rng.choice(_BULK_TYPES)
         place = rng.choice(("Content-Location: {}", "Content-Location: {}", "Content-ID: <{}>")).format(rng.choice(_PLACES))
@@ -70,7 +70,7 @@ def make(rng: Random) -> tuple[str, list[tuple[str, bytes]]]:
 def _record(rng: Random) -> dict[str, Any]:  # Any: JSON
     uids = {tag: {"vr": "UI", "Value": [f"1.2.{rng.randrange(1 << 60)}"]} for tag in ("00080018", "0020000D", "0020000E")}
     record = {**uids, **{tag: {"vr": vr, "Value": value} for tag, (vr, value) in _IMAGE.items()}}
-    record["7FE00010"] = {"vr": "OW", "BulkDataURI": rng.choice(_PLACES[:4])}
+    record["7FE00010"] = {"vr": "OW", "BulkDataURI": rng.choice(_PLACES[:16])}
     for _ in range(rng.choice((0, 1, 1, 2, 5))):
         tag = rng.choice((rng.choice(list(record)), rng.choice(_TAGS), f"{rng.randrange(1 << 32):08X}"))
         record[tag] = _element(rng)
