@@ -1,6 +1,8 @@
 """Unique texts through every door: headers, messages, reasons, titles, searches, mistakes."""
 
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -60,8 +62,10 @@ class Planting:
             {
                 "recipients": ["general-hospital", f"{text('e-mail address')}@elsewhere.example"],
                 "message": f"Please look at {text('message')}.",
+                "purpose": "second opinion",
             },
             key=self.sender.store_key,
+            headers={"Idempotency-Key": text("idempotency key")},
         )
         transfer = created["id"]
         self.planted.pins["PIN"] = created["pins"][0]["pin"]
@@ -89,19 +93,90 @@ class Planting:
         for name, value in (("PatientName", text("searched name")), ("00100020", text("searched identifier"))):
             self.get(f"/dicomweb/studies?{name}={value}", key=self.recipient.read_key)
         self.get(f"/dicomweb/studies/{text('a UID that is none')}", key=self.recipient.read_key)
-        self.post("/api/disclosures/search/", {"patient_id": text("asked for")}, key=self.sender.manage_key)
+        asked = {"patient_id": "asked for", "issuer": "asked issuer", "accession": "asked accession"}
+        email = f"{text('asked e-mail address')}@elsewhere.example"
+        self.post("/api/disclosures/search/", {name: text(label) for name, label in asked.items()} | {"email": email})
+        self.get(f"/api/directory/?q={text('searched place')}", key=self.sender.read_key)
+        self.get(f"/api/transfers/?cursor={text('a cursor that is none')}", key=self.sender.read_key)
         self.post(
             "/api/transfers/", {text("unknown field"): text("its value")}, key=self.sender.store_key, expect=(400,)
         )
+
+    def mistype(self) -> None:
+        """Text where something else is wanted: what is refused is kept nowhere either."""
+        text = self.planted.text
+        draft = f"/api/transfers/{self.post('/api/transfers/', {}, key=self.sender.store_key)['id']}/"
+        wrong = {"purpose": f"for {text('a purpose that is none')}"}
+        self.post("/api/transfers/", wrong, key=self.sender.store_key, expect=(400,))
+        tag = {"If-Match": f'"{text("a tag that is none")}"'}
+        self.post(f"{draft}withdraw/", {}, headers=tag, expect=(412,))
+        place = {"organization": text("an organisation that is none"), "name": "PACS", "scopes": ["read"]}
+        self.post("/api/keys/", place, expect=(400,))
+        place = {"department": text("a department that is none"), "name": "PACS", "scopes": ["read"]}
+        self.post("/api/keys/", place, expect=(400,))
+        headers = {"Authorization": f"Bearer {self.sender.manage_key}", "Content-Type": "text/plain"}
+        requests.delete(
+            f"{self.tree.base_url}/api/keys/{text('a key that is none')}/", headers=headers, timeout=TIMEOUT
+        )
+        path = f"{self.tree.base_url}{draft}documents/?study_instance_uid={text('a study that is none')}"
+        refused = requests.post(path, data=b"a report", headers=headers, timeout=TIMEOUT)
+        assert refused.status_code == 400, refused.text
+        self.post(f"{draft}withdraw/", {})
+
+    def type_on_pages(self) -> None:
+        """What people type in a browser: whom to send to and what for, a note, a reason, and mistakes."""
+        text = self.planted.text
+        people = {
+            user["email"]: user["password"]
+            for user in json.loads(self.tree.manage("seed_demo", "--json").stdout)["users"]
+        }
+        sender = self.sign_in("administrator@st-elsewhere.example", people)
+        created = self.post("/api/transfers/", {}, key=self.sender.store_key)["id"]
+        files = [self.image("first on a page"), self.image("second on a page")]
+        path = f"/dicomweb/transfers/{created}/studies"
+        assert sending.push(self.tree.base_url, self.sender.store_key, files, path=path).status == 200
+        self.fill(sender, created, "send", 400, partner=text("a partner that is none"), urgency="routine")
+        address = f"general-hospital {text('e-mail address on a page')}@elsewhere.example"
+        message = f"Compare with {text('message on a page')}."
+        self.fill(sender, created, "send", 200, recipients=address, urgency="routine", message=message)
+        self.wait(created, "held")
+        self.fill(sender, created, "release", 303, note=f"Agreed with {text('note on a page')}.")
+        self.wait(created, "available")
+        self.fill(sender, created, "extend", 400, until=text("a day that is none"))
+        reader = self.sign_in("administrator@general-hospital.example", people)
+        self.fill(reader, created, "decline", 303, reason=f"We know {text('reason on a page')}.")
+
+    def sign_in(self, email: str, people: Mapping[str, str]) -> requests.Session:
+        session = requests.Session()
+        form = {
+            "login": email,
+            "password": people[email],
+            "csrfmiddlewaretoken": self.token(session, "/accounts/login/"),
+        }
+        headers = {"Referer": self.tree.base_url}
+        answer = session.post(f"{self.tree.base_url}/accounts/login/", data=form, headers=headers, timeout=TIMEOUT)
+        assert answer.url == f"{self.tree.base_url}/", answer.url
+        return session
+
+    def fill(self, session: requests.Session, transfer: str, name: str, expect: int, **form: str) -> None:
+        path = f"/transfers/{transfer}/"
+        form["csrfmiddlewaretoken"] = self.token(session, path)
+        headers, url = {"Referer": self.tree.base_url}, f"{self.tree.base_url}{path}{name}/"
+        answer = session.post(url, data=form, headers=headers, timeout=TIMEOUT, allow_redirects=False)
+        assert answer.status_code == expect, answer.text
+
+    def token(self, session: requests.Session, path: str) -> str:
+        page = session.get(f"{self.tree.base_url}{path}", timeout=TIMEOUT)
+        hidden = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert hidden, page.text
+        return hidden[1]
 
     def go_wrong_at_the_doors(self) -> None:
         """Wrong passwords, keys, links and addresses."""
         text, base = self.planted.text, self.tree.base_url
         with requests.Session() as session:
-            page = session.get(f"{base}/accounts/login/", timeout=TIMEOUT)
-            hidden = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
             form = {"login": f"{text('unknown person')}@elsewhere.example", "password": text("wrong password")}
-            form["csrfmiddlewaretoken"] = hidden[1] if hidden else ""
+            form["csrfmiddlewaretoken"] = self.token(session, "/accounts/login/")
             session.post(f"{base}/accounts/login/", data=form, headers={"Referer": base}, timeout=TIMEOUT)
             session.get(f"{base}/s/{text('wrong link')}/", timeout=TIMEOUT)
             session.get(f"{base}/{text('wrong address')}", timeout=TIMEOUT)
@@ -128,6 +203,8 @@ class Planting:
         links = re.findall(r"/s/([\w-]{20,})/", mails)
         assert links
         self.planted.secrets |= {f"link {number}": link for number, link in enumerate(dict.fromkeys(links))}
+        guess = {"pin": self.planted.text("a number that is none")}
+        requests.post(f"{self.tree.base_url}/s/{links[0]}/", data=guess, timeout=TIMEOUT)
 
     def image(self, label: str) -> File:
         """An image that names its patient wherever an image can."""
@@ -170,9 +247,15 @@ class Planting:
         assert answer.status_code == 201, answer.text
 
     def post(
-        self, path: str, values: dict[str, Any], *, key: str = "", expect: tuple[int, ...] = (200, 201)
+        self,
+        path: str,
+        values: dict[str, Any],
+        *,
+        key: str = "",
+        headers: Mapping[str, str] | None = None,
+        expect: tuple[int, ...] = (200, 201),
     ) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {key or self.sender.manage_key}"}
+        headers = {"Authorization": f"Bearer {key or self.sender.manage_key}", **(headers or {})}
         answer = requests.post(f"{self.tree.base_url}{path}", json=values, headers=headers, timeout=TIMEOUT)
         assert answer.status_code in expect, answer.text
         return dict(answer.json())

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from tests.canaries import needles
+from tests.canaries import needles, typed
 from tests.canaries.conftest import Place, surroundings
 from tests.canaries.planting import Planted, Planting
 from tests.faults import invariants
@@ -40,6 +40,8 @@ def planting(place: Place) -> Planting:
     ours.send_over_the_api()
     ours.decline()
     ours.search()
+    ours.mistype()
+    ours.type_on_pages()
     ours.go_wrong_at_the_doors()
     ours.take_secrets()
     invariants.settle(place.tree)
@@ -54,7 +56,7 @@ def planted(planting: Planting) -> Planted:
 def test_planted_texts_come_back_to_whom_they_are_for(planting: Planting, planted: Planted) -> None:
     """That the search below looks for what is really there."""
     transfer = planted.transfers["sent"]
-    seen = planting.get(f"/api/transfers/{transfer}/", key=planting.sender.manage_key).text
+    seen = planting.get(f"/api/transfers/{transfer}/", key=planting.sender.read_key).text
     for label in ("message", "document title", "release note"):
         assert planted.texts[label] in seen, label
     for label in ("first patient", "pushed"):
@@ -64,11 +66,15 @@ def test_planted_texts_come_back_to_whom_they_are_for(planting: Planting, plante
         assert planted.texts[f"{label}: comments"] in body
 
 
+def test_every_field_that_takes_text_was_planted(planted: Planted) -> None:
+    assert set(typed.PLANTED.values()) <= set(planted.texts)
+
+
 def test_no_planted_text_lies_in_the_open(place: Place, planted: Planted) -> None:
     haystack = needles.everything(place.tree, place.temporary)
     planted_spellings = {label: needles.spellings(text) for label, text in planted.texts.items()}
     assert needles.found(haystack, planted_spellings) == []
-    to_a_person = {"e-mail address"}  # the one text that a mail has to carry: on its envelope
+    to_a_person = {"e-mail address", "e-mail address on a page"}  # all that a mail has to carry: on its envelope
     in_mails = {label: found for label, found in planted_spellings.items() if label not in to_a_person}
     assert needles.found(mails(place), in_mails) == []
 
