@@ -31,6 +31,8 @@ _NAMES: Final = {
     "instance": "SOPInstance",
     "numbers": "framelist",
 }
+# Routes of other services than that of studies, of which a description tells (Annex H).
+_OTHERS: Final = frozenset({"commitment"})
 _PLACEHOLDER: Final = re.compile(r"<(?:[a-z]+:)?(\w+)>")
 
 
@@ -148,6 +150,8 @@ def resources_of(patterns: Patterns, *, prefix: str = "", namespace: str = "") -
         path = prefix + _template(str(pattern.pattern))
         if isinstance(pattern, URLResolver):
             yield from resources_of(pattern.url_patterns, prefix=path, namespace=f"{pattern.namespace}-")
+        elif pattern.name in _OTHERS:
+            continue
         elif isinstance(pattern.callback, ByMethod) and not path.endswith("/") and path:
             yield Resource(path, list(_methods(pattern.callback, f"{namespace}{pattern.name}")))
 

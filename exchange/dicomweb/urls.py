@@ -6,7 +6,7 @@
 
 from django.urls import URLPattern, include, path, re_path
 
-from exchange.dicomweb import bulk, capabilities, guard, rendered, retrieve, search, store
+from exchange.dicomweb import bulk, capabilities, commitment, guard, rendered, retrieve, search, store
 from exchange.dicomweb.capabilities import Names, Patterns
 from exchange.dicomweb.guard import ByMethod, Handler, Reading, View
 
@@ -21,6 +21,11 @@ def _resource(route: str, name: str, **handlers: Handler) -> URLPattern:
 
 def _reads(route: str, view: View, name: str) -> URLPattern:
     return _resource(route, name, GET=Reading(view))
+
+
+def _commitment() -> URLPattern:
+    route = "commitment-requests/<str:transaction>"
+    return path(route, ByMethod(GET=commitment.read, POST=commitment.ask), name="commitment")
 
 
 def _patterns_of(names: Names) -> Patterns:
@@ -65,11 +70,13 @@ _below_both: Patterns = [
     _resource("studies", "studies", GET=Reading(search.studies), POST=store.store),
     _resource(STUDY, "study", GET=Reading(retrieve.study), POST=store.store),
     *_below_all,
+    _commitment(),
 ]
 _to: Patterns = [
     _reads("", guard.nowhere, "root"),
     _resource("studies", "store-to", POST=store.store),
     _resource(STUDY, "store-study-to", POST=store.store),
+    _commitment(),
 ]
 
 _nowhere = re_path(r"^.*$", ByMethod(GET=Reading(guard.nowhere)), name="nowhere")

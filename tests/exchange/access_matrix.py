@@ -334,6 +334,15 @@ DICOMWEB: Final = [
         at("/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}"),
         in_the_union("200 404 404 410 410 404"),
     ),
+    # A transaction is its caller's alone; what is kept is told by instance, so that what is foreign looks absent.
+    *(
+        Row(f"dicomweb:{name}commitment", method, at(f"/dicomweb{root}/commitment-requests/1.2.3", body), answers)
+        for name, root in {"": "", "transfer:": "/transfers/{transfer_id}", "to:": "/to/general-hospital"}.items()
+        for method, body, answers in (
+            ("GET", None, for_callers(404)),
+            ("POST", {}, {f"alice bob mallory {NOBODY}": "401", EVERYBODY: "400"}),
+        )
+    ),
     Row("dicomweb:root", "GET", at("/dicomweb/"), in_the_union("404")),
     Row("dicomweb:to:root", "GET", at("/dicomweb/to/general-hospital/"), in_the_union("404")),
     Row("dicomweb:transfer:root", "GET", at(f"{_ONE}/"), for_callers(404)),

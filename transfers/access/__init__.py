@@ -33,6 +33,7 @@ from transfers.access.sending import (
     partners_of,
     resolve_recipient,
 )
+from transfers.access.sent import sent_ids
 
 __all__ = [
     "Act",
@@ -54,6 +55,7 @@ __all__ = [
     "principal_of_grant",
     "resolve_link",
     "resolve_recipient",
+    "sent_ids",
     "sight",
     "sights",
     "transfer_for",

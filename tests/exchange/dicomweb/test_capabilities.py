@@ -71,7 +71,7 @@ def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterat
         route = prefix + str(pattern.pattern)
         if isinstance(pattern, URLResolver):
             yield from routes(pattern.url_patterns, route)
-        elif isinstance(pattern.callback, ByMethod) and pattern.name not in ("nowhere", "root"):
+        elif isinstance(pattern.callback, ByMethod) and pattern.name not in ("nowhere", "root", "commitment"):
             yield route, set(pattern.callback.handlers) - {"OPTIONS"}
 
 
