@@ -147,6 +147,37 @@ def test_an_address_with_an_account_is_that_person(cast: Cast) -> None:
     assert transfer.deliveries.get().user == cast.bob.user
 
 
+def test_a_person_is_not_reached_past_the_acceptance_of_its_site(cast: Cast) -> None:
+    assert cast.bob.user is not None
+    created = addressing.create(cast.stranger_key.who, recipients=[cast.bob.user.email, EMAIL])
+    deliveries = Delivery.objects.filter(transfer=created.transfer_id)
+    assert [delivery.user for delivery in deliveries] == [None, None]
+    assert [pin.email for pin in created.pins] == [cast.bob.user.email, EMAIL]  # nothing tells who has an account
+
+
+@pytest.mark.parametrize(
+    ("terms", "user", "access"),
+    [
+        ({"auto_accept": False}, True, Access.WAITING),
+        ({"state": Partnership.State.SUSPENDED}, False, Access.OPEN),
+        ({"expires_at": timezone.now() - timedelta(days=1)}, False, Access.OPEN),
+    ],
+)
+def test_a_person_of_a_partner_is_reached_on_the_terms_of_the_partnership(
+    cast: Cast, terms: dict[str, Any], user: bool, access: Access
+) -> None:
+    assert cast.bob.user is not None
+    Partnership.objects.update(**terms)
+    delivery = make_draft(cast, cast.bob.user.email).deliveries.get()
+    assert (delivery.user_id is not None, delivery.access) == (user, access)
+
+
+def test_a_colleague_is_reached_at_once(cast: Cast) -> None:
+    assert cast.alice.user is not None
+    delivery = make_draft(cast, cast.alice.user.email).deliveries.get()
+    assert (delivery.user, delivery.access) == (cast.alice.user, Access.OPEN)
+
+
 def test_a_recipient_added_again_gets_no_second_pin(cast: Cast) -> None:
     transfer = make_draft(cast, EMAIL)
     assert addressing.add_recipients(cast.alice.who, transfer.pk, [EMAIL]) == ()

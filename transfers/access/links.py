@@ -99,7 +99,8 @@ def grant_of(who: Principal) -> int | None:
 
 def is_closed(who: Principal) -> bool:
     """Whether this is the holder of a link that was revoked."""
-    return Grant.objects.filter(pk=grant_of(who), revoked_at__isnull=False).exists()
+    grant_id = grant_of(who)
+    return grant_id is not None and Grant.objects.filter(pk=grant_id, revoked_at__isnull=False).exists()
 
 
 def holder_of(grant_id: int) -> tuple[Principal, UUID]:

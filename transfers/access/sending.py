@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import statements
@@ -137,16 +137,18 @@ def destination_of_transfer(who: Principal, transfer_id: UUID) -> Destination:
 
 
 def resolve_recipient(who: Principal, *, address: str = "", email: str = "") -> Recipient:
-    """A recipient named by address or e-mail; an e-mail of a person with an account becomes that person.
+    """A recipient named by address or e-mail; an e-mail becomes the person whose account it is, for colleagues and
+    partners of that person's organisation alone.
 
-    Raises NotFound for an unknown address.
+    For anybody else it is an e-mail like any other, reached by a link with a PIN: so naming a person never gets past
+    the acceptance that naming the organisation waits for, and no answer tells who has an account. Raises NotFound for
+    an unknown address.
     """
     if address:
         recipient = _addressed(who, address).recipient
         assert recipient is not None
         return recipient
-    user = User.objects.filter(email__iexact=email.strip(), is_active=True).only("id").first()
-    return Recipient(user_id=user.pk) if user else Recipient(email=email.strip().lower())
+    return _known_person(who, email.strip()) or Recipient(email=email.strip().lower())
 
 
 def find_places(query: str, *, limit: int = 50) -> list[Organization | Department]:
@@ -167,13 +169,33 @@ def partners_of(who: Principal, *, limit: int = 50) -> list[Organization | Depar
     place = who.home("store")
     if place is None:
         return []
-    agreed = Partnership.objects.filter(
-        Q(expires_at=None) | Q(expires_at__gt=Now()), sender=place.organization_id, state=Partnership.State.ACCEPTED
-    )
-    organizations = Organization.objects.filter(pk__in=agreed.values("recipient"), is_active=True)
+    organizations = Organization.objects.filter(pk__in=_agreed(place).values("recipient"), is_active=True)
     departments = Department.objects.filter(organization__in=organizations, is_active=True)
     places: list[Organization | Department] = [*organizations, *departments.select_related("organization")]
     return sorted(places, key=lambda found: found.address)[:limit]
+
+
+def _known_person(who: Principal, email: str) -> Recipient | None:
+    """A person of the sender's own organisation, or of a partner's; with access at once where that one accepts so."""
+    place = _sending_place(who)
+    user = User.objects.filter(email__iexact=email, is_active=True).only("id").first()
+    if user is None:
+        return None
+    places = user.memberships.filter(organization__is_active=True).exclude(department__is_active=False)
+    homes = set(places.values_list("organization_id", flat=True))
+    if place.organization_id in homes:
+        return Recipient(user_id=user.pk)
+    accepts = list(_agreed(place).filter(recipient__in=homes).values_list("auto_accept", flat=True))
+    if not accepts:
+        return None
+    return Recipient(user_id=user.pk, access=Access.OPEN if any(accepts) else Access.WAITING)
+
+
+def _agreed(place: Place) -> QuerySet[Partnership]:
+    """The partnerships that let this place send, now."""
+    return Partnership.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=Now()), sender=place.organization_id, state=Partnership.State.ACCEPTED
+    )
 
 
 def _refuse_bound(who: Principal) -> None:
