@@ -26,7 +26,7 @@ from tests.peers.conftest import program
 from tests.peers.exchanging import Push
 
 pytestmark = [pytest.mark.peers, pytest.mark.needs("chromium", "npm", "curl", "dcmdump")]
-TITLE: Final = "Seen by a viewer"
+TITLE, CLINIC = "Seen by a viewer", "county-clinic"
 # One series each: uncompressed, both ends first, then what the viewer has to decode.
 FILES: Final = (
     *("CT_small.dcm", "MR_small_bigendian.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm"),
@@ -50,9 +50,9 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def shown(running: tree.Tree, tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """A study of as many series as FILES, open to General Hospital."""
+    """A study of as many series as FILES, open to County Clinic, whose list of studies is short."""
     folder, study, paths = tmp_path_factory.mktemp("ohif"), factories.make_uid(), []
-    transfer_id = exchanging.draft(running, "general-hospital")
+    transfer_id = exchanging.draft(running, CLINIC)
     for number, name in enumerate(FILES, start=1):
         ds = _within(name, study, number)
         ds.save_as(folder / name)
@@ -77,7 +77,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 def test_from_the_list_to_every_series(running: tree.Tree, shown: Shown, dist: Path, page: Page) -> None:
     """The key comes by the viewer's own userAuthenticationService; a proxy makes one origin of both."""
-    with viewer.served(dist, running.base_url, key=exchanging.reader(running), same_origin=True) as url:
+    with viewer.served(dist, running.base_url, key=exchanging.reader(running, CLINIC), same_origin=True) as url:
         page.go(url)
         row = f"[...document.querySelectorAll('tr')].find(row => row.innerText.includes('{TITLE}'))"
         page.wait_for(f"!!{row}", what="the study in the list")
@@ -95,12 +95,12 @@ def test_from_the_list_to_every_series(running: tree.Tree, shown: Shown, dist: P
 
 def test_from_an_origin_of_its_own(running: tree.Tree, shown: Shown, dist: Path, page: Page) -> None:
     """The browser lets it read what is its own by a key of an organisation that lists the origin, and not before."""
-    key = exchanging.reader(running)
+    key = exchanging.reader(running, CLINIC)
     with viewer.served(dist, running.base_url, key=key, same_origin=False) as url:
         page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}")
         page.wait_for(UNKNOWN, what="word that there is no such study")
         assert any("blocked by CORS policy" in complaint for complaint in page.complaints), page.complaints
-        running.rows(_LIST_ORIGIN, f'["{url}"]', "general-hospital")
+        running.rows(_LIST_ORIGIN, f'["{url}"]', CLINIC)
         page.complaints.clear()
         page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}&again")
         page.wait_for(f"{THUMBNAILS}.length == {len(FILES)}", what="a thumbnail of each series")
@@ -111,16 +111,14 @@ def test_from_an_origin_of_its_own(running: tree.Tree, shown: Shown, dist: Path,
 def test_a_key_in_the_address_of_the_viewer(running: tree.Tree, shown: Shown, dist: Path, page: Page) -> None:
     """OHIF takes it out of the address before the page can be kept as a bookmark, and hands us a header."""
     with viewer.served(dist, running.base_url, key="", same_origin=True) as url:
-        page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}&token={exchanging.reader(running)}")
+        page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}&token={exchanging.reader(running, CLINIC)}")
         _show(page, reference(running, shown.paths[0]), FILES[0])
         assert "token" not in page.ask("location.href")
 
 
 def test_another_key_shows_nothing(running: tree.Tree, shown: Shown, dist: Path, page: Page) -> None:
     """So that a picture above means that it was allowed."""
-    with viewer.served(
-        dist, running.base_url, key=exchanging.reader(running, "county-clinic"), same_origin=True
-    ) as url:
+    with viewer.served(dist, running.base_url, key=exchanging.reader(running), same_origin=True) as url:
         page.go(f"{url}/viewer?StudyInstanceUIDs={shown.study}")
         page.wait_for(UNKNOWN, what="word that there is no such study")
         assert not page.ask(f"!!{CANVAS}")
@@ -128,7 +126,9 @@ def test_another_key_shows_nothing(running: tree.Tree, shown: Shown, dist: Path,
 
 def reference(running: tree.Tree, path: str) -> Image.Image:
     """Our own picture of an instance."""
-    answer = exchanging.ask(running, f"/dicomweb{path}/rendered", key=exchanging.reader(running), accept="image/png")
+    answer = exchanging.ask(
+        running, f"/dicomweb{path}/rendered", key=exchanging.reader(running, CLINIC), accept="image/png"
+    )
     assert answer.status == 200, answer.body
     return Image.open(io.BytesIO(answer.body)).convert("RGB")
 
