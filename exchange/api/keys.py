@@ -4,6 +4,7 @@ An administrator keeps the keys of an organisation or department; any member mak
 do no more than the member and die with the account.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -39,7 +40,8 @@ class KeysView(base.View):
         "keys_create",
         "Make a key; its secret is in this answer only",
         "`store` sends, `read` receives, `manage` administers; nobody gives more than they have. A key may be limited "
-        "to a department or to one transfer.",
+        "to a department or to one transfer. Repeated with its Idempotency-Key it makes no second one and is a 409: "
+        "the secret is not kept.",
         answer=answers.NewKey,
         request=serializers.CreateKey,
         status=201,
@@ -101,7 +103,8 @@ def _create(who: Principal, values: dict[str, Any]) -> Answer:  # Any: validated
             lifetime=timedelta(days=values.get("days", 365)),
         )
         _audit(who, issued.key, "key.create")
-    return base.answer_with(answers.NewKey({**_fields(issued.key), "key": issued.secret}), status=201)
+    answer = base.answer_with(answers.NewKey({**_fields(issued.key), "key": issued.secret}), status=201)
+    return replace(answer, shown_once=True)
 
 
 def _place(who: Principal, organization: str, department: str) -> Place:

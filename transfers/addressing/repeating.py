@@ -28,18 +28,23 @@ MAX_KEY: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a door answered; `transfer_id` names the transfer whose key seals it for a repetition."""
+    """What a door answered; `transfer_id` names the transfer whose key seals it for a repetition.
+
+    What is `shown_once` is not kept at all: a repetition is told so, and makes nothing.
+    """
 
     status: int
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict)
     transfer_id: UUID | None = None
+    shown_once: bool = False
 
 
 def once(who: Principal, key: str, *, request: bytes, act: Callable[[], Answer]) -> Answer:
     """Act and keep the answer, or give the answer that is kept; without a key, just act.
 
-    `request` is everything that makes the request what it is. Raises Conflict where the key came with another one.
+    `request` is everything that makes the request what it is. Raises Conflict where the key came with another one, or
+    where the answer was shown once.
     """
     if not key:
         return act()
@@ -64,13 +69,17 @@ def _keep(row: IdempotencyKey, answer: Answer) -> None:
     # An act may have destroyed the transfer's key: what is answered then holds nothing of it.
     live = Transfer.objects.filter(pk__in=[answer.transfer_id], wrapped_key__isnull=False).exists()
     row.transfer_id, row.status = answer.transfer_id if live else None, answer.status
-    row.answer_record = _seal(row, plain)
+    row.answer_record = None if answer.shown_once else _seal(row, plain)
     row.save(update_fields=["transfer", "status", "answer_record"])
 
 
 def _repeated(row: IdempotencyKey, digest: bytes) -> Answer:
     if bytes(row.request_digest) != digest:
         raise errors.Conflict("This Idempotency-Key came with another request before. Use a new key for a new request.")
+    if row.answer_record is None and row.status is not None:
+        raise errors.Conflict(
+            "It was made with this Idempotency-Key already; its secret was shown then and is not kept."
+        )
     if row.answer_record is None or row.status is None:
         raise errors.Conflict("The first request with this Idempotency-Key is still running. Try again shortly.")
     kept = json.loads(_open(row, bytes(row.answer_record)))

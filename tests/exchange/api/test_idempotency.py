@@ -72,13 +72,15 @@ def test_an_answer_dies_with_its_transfer(cast: Cast) -> None:
     assert post(cast.alice, "transfers/", NEW, Idempotency_Key="k1").status_code in (409, 410)
 
 
-def test_a_new_key_is_given_again_and_made_once(cast: Cast) -> None:
+def test_a_new_key_is_made_and_shown_once(cast: Cast) -> None:
     body = {"name": "PACS", "scopes": ["store"]}
     count = ApiKey.objects.count()
     first = post(cast.alice, "keys/", body, Idempotency_Key="k1")
     again = post(cast.alice, "keys/", body, Idempotency_Key="k1")
-    assert first.content == again.content
+    assert (first.status_code, again.status_code) == (201, 409)
+    assert "shown" in said(again)["detail"]
     assert ApiKey.objects.count() == count + 1
+    assert IdempotencyKey.objects.get().answer_record is None
 
 
 def test_an_answer_is_kept_for_a_day(cast: Cast) -> None:
