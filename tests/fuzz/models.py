@@ -92,11 +92,12 @@ def _document(rng: Random, records: list[dict[str, Any]]) -> bytes:  # Any: JSON
 
 def references(rng: Random, study: str, series: str, sop_instance: str) -> bytes:
     """What is to be kept (PS3.18 Section 13.1), as it should be or with an element that is not."""
-    one = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in (("00081150", "1.2.840.10008.5.1.4.1.1.2"), ("00081155", sop_instance))}
-    of_series = {"0020000E": {"vr": "UI", "Value": [series]}, "00081199": {"vr": "SQ", "Value": [one]}}
+    image, ct = {"00081155": {"vr": "UI", "Value": [sop_instance]}}, {"00081150": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.2"]}}
+    one, of_class = {**ct, **image}, {**ct, "0008114A": {"vr": "SQ", "Value": [image]}}
+    of_series = {"0020000E": {"vr": "UI", "Value": [series]}, "00081112": {"vr": "SQ", "Value": [of_class]}}
     of_study = {"0020000D": {"vr": "UI", "Value": [study]}, "00081115": {"vr": "SQ", "Value": [of_series]}}
     whole: dict[str, Any] = rng.choice(({"00081199": {"vr": "SQ", "Value": [one] * rng.choice((1, 2, 50))}}, {"00081110": {"vr": "SQ", "Value": [of_study]}}))  # Any: JSON
-    level = rng.choice((one, of_series, of_study, whole))
+    level = rng.choice((one, image, of_class, of_series, of_study, whole))
     if rng.random() < 0.5:
         level[rng.choice([*level, *_TAGS])] = _element(rng)
     return _document(rng, [whole]) if rng.random() < 0.4 else json.dumps(whole).encode()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ def make_world() -> World:
     names["implicit"] = sent(implicit, alice, bob)
     names["over"] = sent(factories.make_ct(), alice, bob, is_over=True)
     names["foreign"] = sent(factories.make_ct(), alice, site("read"))
-    return World(alice, bob, names, bodies(factories.make_ct(StudyInstanceUID=names["new_study"])))
+    made = bodies(factories.make_ct(StudyInstanceUID=names["new_study"])) | references(names)
+    return World(alice, bob, names, made)
 
 
 def sent(file: bytes, alice: Site, to: Site, *, is_over: bool = False) -> str:
@@ -98,6 +100,26 @@ def bodies(file: bytes) -> dict[str, bytes]:
         "json": storing.body([storing.metadata(storing.ct()), storing.bulk(bytes(512), "pixels")]),
         "xml": storing.body([storing.Part(document, {"Content-Type": XML})]),
     }
+
+
+def references(names: dict[str, str]) -> dict[str, bytes]:
+    """Data sets that name what is to be kept (PS3.18 Section 13.1)."""
+
+    def uid(tag: str, value: str) -> dict[str, Any]:  # Any: DICOM JSON
+        return {tag: {"vr": "UI", "Value": [value]}}
+
+    def sequence(tag: str, **item: Any) -> dict[str, Any]:  # Any: DICOM JSON
+        return {tag: {"vr": "SQ", "Value": [item]}}
+
+    ct, image = uid("00081150", factories.CT_STORAGE), uid("00081155", names["image"])
+    classes = sequence("00081112", **ct, **sequence("0008114A", **image))
+    series = sequence("00081115", **uid("0020000E", names["series"]), **classes)
+    asked = {
+        "instances": sequence("00081199", **ct, **image),
+        "whole study": sequence("00081110", **uid("0020000D", names["study"]), **series),
+        "no references": {},
+    }
+    return {name: json.dumps(members).encode() for name, members in asked.items()}
 
 
 def ask(world: World, row: Row) -> Reply:

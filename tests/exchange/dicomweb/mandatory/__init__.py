@@ -17,4 +17,5 @@ ROWS: Final = [
     *storing.STORE,
     *others.URI,
     *others.CAPABILITIES,
+    *others.COMMIT,
 ]

@@ -1,8 +1,19 @@
-"""The URI service (PS3.18 Section 9), Retrieve Capabilities (8.9), and pages of other origins."""
+"""The URI service (PS3.18 Section 9), capabilities (8.9), pages of other origins, and storage commitment (13)."""
 
 from typing import Final
 
-from tests.exchange.dicomweb.mandatory.row import DICOM, FILES, JSON, LITTLE, STUDY, WADO, WADO_FRAMES, WADO_REPORT, Row
+from tests.exchange.dicomweb.mandatory.row import (
+    DICOM,
+    FILES,
+    JSON,
+    LITTLE,
+    STUDY,
+    WADO,
+    WADO_FRAMES,
+    WADO_REPORT,
+    XML,
+    Row,
+)
 
 # Section 9 (URI service).
 URI: Final = [
@@ -82,14 +93,25 @@ CAPABILITIES: Final = [
         gives=FILES,
         says="https://viewer.example",
     ),
-    Row(
-        "10.7",
-        "commitment",
-        "{root}/commitment-requests/1.2.3",
-        method="POST",
-        body="json",
-        media_type=JSON,
-        status=405,
-        deviates="commitment over the web",
-    ),
+]
+
+COMMITMENT: Final = "{root}/commitment-requests"
+
+
+def _asking(what: str, body: str, accept: str = JSON, *, status: int = 200, of: str = "1.2.3", **rest: str) -> Row:
+    media_type = rest.pop("media_type", JSON)
+    path = f"{COMMITMENT}/{of}"
+    return Row("13.1", what, path, accept, status, method="POST", body=body, media_type=media_type, **rest)  # type: ignore[arg-type]
+
+
+COMMIT: Final = [
+    _asking("for instances", "instances", gives=JSON, says="Committed until"),
+    _asking("for a study", "whole study", gives=JSON, says="Committed until"),
+    _asking("answered in XML", "instances", XML, gives=XML),
+    _asking("JSON is the default", "instances", "*/*", gives=JSON),
+    _asking("in XML", "xml", media_type=XML, status=415, deviates="`application/dicom+xml` in the request"),
+    _asking("for nothing", "no references", status=400),
+    _asking("in what is no JSON", "noise", status=400),
+    _asking("under a malformed UID", "instances", of="1..2", status=400),
+    Row("13.2", "what was never asked for", f"{COMMITMENT}/1.2.3", JSON, 404),
 ]
