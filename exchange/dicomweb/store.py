@@ -12,12 +12,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from accounts.principals import Principal
 from exchange import bodies, problems
-from exchange.dicomweb import guard, negotiation
+from exchange.dicomweb import guard, negotiation, search
 from transfers import access, errors, receiving
 from transfers.formats import mediatypes, multipart, nativexml
 from transfers.formats.mediatypes import MediaType
@@ -56,15 +57,25 @@ class _Body:
 
 @csrf_exempt
 @require_POST
-def store(request: HttpRequest, *, address: str = "", transfer_id: UUID | None = None, study: str = "") -> HttpResponse:
+def store(
+    request: HttpRequest, *, address: str = "", transfer_id: UUID | None = None, study: str = ""
+) -> HttpResponseBase:
     """`POST …/to/{address}/studies[/{study}]`, `…/transfers/{id}/studies[/{study}]`, `…/studies[/{study}]`."""
     with guard.answering(request) as answer:
         who = guard.require_bearer(request)
+        if not address and not study and _is_form(request):
+            return guard.Reading(search.studies_by_form)(request, transfer_id=transfer_id)
         destination = _destination(who, address=address, transfer_id=transfer_id)
         body = _body(request)
         outcome = receiving.receive(who, destination, body.instances, study_instance_uid=study)
         answer.response = store_response(outcome, model=_model(request), warnings=body.warnings)
     return answer.response
+
+
+def _is_form(request: HttpRequest) -> bool:
+    """A search for studies whose keys are not to stand in a URL."""
+    essence: str = request.META.get("CONTENT_TYPE", "").partition(";")[0]
+    return essence.strip().lower() == search.FORM
 
 
 def _destination(who: Principal, *, address: str, transfer_id: UUID | None) -> access.Destination:
