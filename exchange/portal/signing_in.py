@@ -1,23 +1,54 @@
 """Signing in by e-mail and password (allauth): no sign-up, and no page that this exchange does not need."""
 
+from typing import Any, Final
+
 from allauth.account import views
 from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path, reverse
 
+from accounts.models import User
 from exchange import limits
+
+# As in ACCOUNT_RATE_LIMITS: five wrong passwords for one account.
+LOCKED_SECONDS: Final = 15 * 60
+_LOCKED: Final = "too_many_login_attempts"
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # untyped library
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "The e-mail address or the password is not correct.",
+        _LOCKED: (
+            "Too many wrong passwords. Try again in 15 minutes, or have a link for a new password sent, which works at "
+            "once. Where wrong passwords came from your whole network it can take an hour."
+        ),
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Accounts are made by administrators."""
         return False
 
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:  # Any: for a template
+        hours = settings.PASSWORD_RESET_TIMEOUT // 3600
+        super().send_password_reset_mail(user, email, {**context, "hours": hours})
+
     def get_client_ip(self, request: HttpRequest) -> str:
         return limits.address_of(request)
+
+
+class LoginView(views.LoginView):  # type: ignore[misc]  # untyped library
+    def form_invalid(self, form: Any) -> HttpResponseBase:  # Any: a form of the library
+        """A try that was not even looked at is told to wait (RFC 6585 Section 4)."""
+        response: HttpResponseBase = super().form_invalid(form)
+        if form.has_error(NON_FIELD_ERRORS, _LOCKED):
+            response.status_code = 429
+            response["Retry-After"] = str(LOCKED_SECONDS)
+        return response
 
 
 def admin_login(request: HttpRequest) -> HttpResponseBase:
@@ -29,7 +60,7 @@ def admin_login(request: HttpRequest) -> HttpResponseBase:
 
 # The names are those under which the library looks its pages up.
 urlpatterns: list[URLPattern] = [
-    path("login/", views.login, name="account_login"),
+    path("login/", LoginView.as_view(), name="account_login"),
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
