@@ -1,7 +1,9 @@
 """Every door of the exchange, one include each."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from exchange import health, metrics, oauth
 from exchange.dicomweb import urls as dicomweb
@@ -25,5 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include(signing_in)),
     path("admin/login/", signing_in.admin_login),
     path("admin/", admin.site.urls),
+    # Browsers ask for it by themselves where a page names none, such as the admin's or a picture's.
+    path("favicon.ico", RedirectView.as_view(url=static("portal/mark.svg"), permanent=True), name="favicon"),
     path("", include("exchange.portal.urls")),
 ]

@@ -1,7 +1,8 @@
 """Bundling: a study or a whole transfer as one ZIP, laid out before the first byte leaves.
 
-Names say nothing of the patient; reports come first. Stored, not deflated: the CRC of each file is known from its
-push, so the length is known and a download that broke off goes on where it stopped.
+Names say nothing of the patient; the archive's own says who sent it, with its reference. Reports come first. Stored,
+not deflated: the CRC of each file is known from its push, so the length is known and a download that broke off goes on
+where it stopped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from transfers import errors, retrieving
 from transfers.access import Sight
 from transfers.formats import zipstream
 from transfers.formats.zipstream import Archive, Entry
+from transfers.models import Transfer
 from transfers.retrieving import Answer, InstanceItem, Item, Piece, Stretch
 
 _EXTENSIONS: Final = {
@@ -48,7 +50,8 @@ def open_archive(seen: Sight) -> Answer:
     files = [*_documents([seen]), *_instances(retrieving.select_all(seen))]
     if not files:
         raise errors.NotFound
-    return _archive(files, name=f"transfer-{seen.transfer_id}.zip")
+    reference = Transfer.objects.values_list("reference", flat=True).get(pk=seen.transfer_id)
+    return _archive(files, name=f"{seen.sender_address}-{reference}.zip")
 
 
 def _archive(files: Sequence[tuple[str, Item]], *, name: str = "study.zip") -> Answer:

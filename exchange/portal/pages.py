@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -10,6 +10,9 @@ from django.shortcuts import render
 
 from exchange import problems
 from transfers import errors
+
+# What a refusal is called; one word for one thing, on every page.
+TITLES: Final = {403: "Not allowed", 404: "Not found", 410: "No longer there", 429: "Too often"}
 
 # Called with the request and the names of the URL.
 View = Callable[..., HttpResponseBase]
@@ -41,7 +44,8 @@ def refusing(view: View) -> View:
 
 
 def refusal(request: HttpRequest, error: errors.ExchangeError) -> HttpResponse:
-    response = page(request, "refused", {"sentence": error.sentence}, status=problems.row_of(error).status.value)
+    status = problems.row_of(error).status.value
+    response = page(request, "refused", {"sentence": error.sentence, "title": TITLES.get(status, "")}, status=status)
     if isinstance(error, errors.TooManyRequests):
         response["Retry-After"] = str(error.retry_after)
     return response

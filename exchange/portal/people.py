@@ -82,7 +82,7 @@ def act(request: HttpRequest, who: Principal, transfer_id: UUID, name: str) -> H
 @require_safe
 @signed_in
 def download(request: HttpRequest, who: Principal, transfer_id: UUID) -> HttpResponseBase:
-    archive = bundling.open_archive(access.sight(who, transfer_id))
+    archive = bundling.open_archive(access.sight(who, transfer_id, as_recipient=True))
     return handover.respond(request, archive, who=who)
 
 

@@ -413,6 +413,7 @@ PORTAL: Final = [
     Row("dicomweb-link:study", "OPTIONS", preflight(f"/g/{{grant}}/dicomweb{_STUDY}"), all_alike(401)),
     Row("dicomweb-link:studies", "POST", push("/g/{grant}/dicomweb/studies"), all_alike(401)),
     Row("portal:grant-leave", "POST", at("/g/{grant}/leave/"), all_alike(200)),
+    Row("favicon", "GET", at("/favicon.ico"), all_alike(301)),
     # Nobody of the cast is an operator.
     Row("admin:index", "GET", at("/admin/"), all_alike(302)),
 ]

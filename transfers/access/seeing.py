@@ -90,19 +90,23 @@ def fingerprint(who: Principal) -> str:
     return f"{count}:{digest}"
 
 
-def sight(who: Principal, transfer_id: UUID) -> Sight:
+def sight(who: Principal, transfer_id: UUID, *, as_recipient: bool = False) -> Sight:
     """One transfer, seen by its sender from the first record on, by a recipient while it is available.
 
+    Who stands on both sides is its sender; `as_recipient`, an open delivery comes first, so that a pull counts for it.
     Raises Gone where it is over and the caller once saw it, Forbidden for a key of its sender that may not read,
     NotFound for everyone and everything else.
     """
     sent = _sent_by(who).filter(pk=transfer_id).select_related("sender").first()
-    if sent is not None and may_read_sent(who, transfer_id):
-        return _as_sender(sent)
+    readable = sent if sent is not None and may_read_sent(who, transfer_id) else None
+    if readable is not None and not as_recipient:
+        return _as_sender(readable)
     condition, parameters = _recipient_sql(who)
     row = statements.one(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
     if row is not None:
         return replace(_sight(row), grant_id=links.grant_of(who))
+    if readable is not None:
+        return _as_sender(readable)
     if links.is_closed(who):
         raise errors.Gone(links.CLOSED)
     if sent is not None:

@@ -54,7 +54,7 @@ def announce_renewed(delivery_id: int) -> None:
 
 @transaction.atomic
 def announce_locked(grant_id: int) -> None:
-    """Tell the sender that wrong numbers have locked a link: only a new one helps its reader."""
+    """Tell the sender that wrong PINs have locked a link: only a new one helps its reader."""
     grant = (
         Grant.objects.filter(pk=grant_id, revoked_at=None, locked_at__isnull=False).select_related("delivery").first()
     )

@@ -3,6 +3,7 @@
 import io
 import zipfile
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -177,6 +178,27 @@ def test_who_belongs_to_both_sides_confirms(cast: Cast, both: Actor) -> None:
     assert "Confirm receipt" in text_of(show(both, transfer))
     act(both, transfer, "acknowledge")
     assert Delivery.objects.get().progress == "proven"
+
+
+def test_what_somebody_of_both_sides_downloads_counts_as_pulled(cast: Cast, both: Actor) -> None:
+    transfer = send(cast)
+    response: Answer = both.client.get(f"/transfers/{transfer.pk}/download/")
+    b"".join(response.streaming_content)
+    assert Delivery.objects.get().progress == "pulled"
+
+
+def test_what_a_sender_downloads_counts_for_nobody(cast: Cast) -> None:
+    transfer = send(cast)
+    response: Answer = cast.alice.client.get(f"/transfers/{transfer.pk}/download/")
+    b"".join(response.streaming_content)
+    assert Delivery.objects.get().progress == "none"
+    assert transfer.reference in response["Content-Disposition"]
+    assert "st-elsewhere" in response["Content-Disposition"]
+
+
+def test_what_is_not_found_is_called_so(cast: Cast) -> None:
+    text = text_of(cast.bob.client.get(f"/transfers/{uuid4()}/"))
+    assert "Not found" in text and "Not possible" not in text
 
 
 def test_who_sends_alone_is_not_asked_to_answer(cast: Cast) -> None:

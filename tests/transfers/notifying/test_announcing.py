@@ -34,6 +34,15 @@ def test_a_mail_says_what_a_clerk_needs(mailbox: Mailbox, sender: Organization, 
     assert "URGENT" not in mailbox.only["Subject"]
 
 
+def test_one_image_is_spoken_of_as_one(mailbox: Mailbox, sender: Organization, general: Organization) -> None:
+    transfer = post.available(sender, general)
+    Transfer.objects.filter(pk=transfer.pk).update(instance_count=1)
+    transfer.refresh_from_db()
+    post.announce(transfer)
+    text = " ".join(smtp_server.body(mailbox.only).split())
+    assert "1 image." in text and "You can open it until" in text
+
+
 def test_both_bodies_say_the_same(mailbox: Mailbox, sender: Organization, general: Organization) -> None:
     Organization.objects.filter(pk=sender.pk).update(name="Cook & Sons <Radiology>\nBcc: x@y.example")
     sender.refresh_from_db()
