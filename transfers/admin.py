@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from accounts.administration import ReadOnly
 from transfers import jobs
 from transfers.models import (
+    Commitment,
     DeclaredInstance,
     Delivery,
     Destruction,
@@ -216,6 +217,12 @@ class SwitchAdmin(ReadOnly):
 class IdempotencyKeyAdmin(ReadOnly):
     list_display = ("id", "principal", "transfer__reference", "status", "created_at")
     search_fields = ("=principal",)
+
+
+@admin.register(Commitment)
+class CommitmentAdmin(ReadOnly):
+    list_display = ("transaction_uid", "principal", "kept_until", "asked_at")
+    search_fields = ("=principal", "=transaction_uid")
 
 
 @admin.register(Tombstone)

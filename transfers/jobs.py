@@ -25,6 +25,7 @@ LONGEST = 30 * 60.0
 RING_AGAIN = 15.0  # seconds after which a ring that nobody followed is repeated
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 3600.0  # seconds; what a retry waits at most, doubling
 KEEP_DONE = timedelta(days=30)
+KEEP_COMMITMENTS = timedelta(days=7)
 KEEP_ANSWERS = timedelta(days=1)
 
 _random = SystemRandom()
@@ -228,10 +229,11 @@ def requeue(job_id: int) -> bool:
 
 
 def forget() -> None:
-    """Remove what nobody asks for any more: old done jobs, answers kept for a repetition."""
+    """Remove what nobody asks for any more: old done jobs, answers kept for a repetition or to be read again."""
     for statement, age in (
         ("DELETE FROM transfers_job WHERE state = 'done' AND done_at < now() - %s RETURNING id", KEEP_DONE),
         ("DELETE FROM transfers_idempotencykey WHERE created_at < now() - %s RETURNING id", KEEP_ANSWERS),
+        ("DELETE FROM transfers_commitment WHERE asked_at < now() - %s RETURNING id", KEEP_COMMITMENTS),
     ):
         _rows(statement, [age])
 

@@ -16,7 +16,7 @@ Row = TypeVar("Row")
 def each(rows: Iterable[Row], act: Callable[[Row], int]) -> int:
     """Do it for each and add up; one that fails is logged by its id, and comes again with the next sweep.
 
-    A database, store or key folder that is away ends the sweep: it would fail for all. `act` brings its own transaction.
+    A database, store or key folder that is away ends the sweep: it would fail for all. `act` has its own transaction.
     """
     done = 0
     for row in rows:

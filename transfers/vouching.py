@@ -6,7 +6,7 @@ proves nothing about the storage of whoever makes it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,13 +15,12 @@ from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.principals import Principal
-from transfers import access, errors, vault
+from transfers import access, errors, jobs, vault
 from transfers.formats import commitment
 from transfers.formats.commitment import Members, Reference, Verdict
 from transfers.models import Commitment
 from transfers.rules import retention
 
-KEPT_DAYS: Final = 7
 MAX_ASKED: Final = 1000  # answers that are kept for one credential
 _USED: Final = "This Transaction UID was used before. Each request has one of its own."
 _OVER: Final = "Too many requests for commitment in the last week."
@@ -91,7 +90,7 @@ def vouch(
 def recall(who: Principal, transaction_uid: str) -> Vouched:
     """What was answered to this caller within the last week; raises NotFound."""
     found = Commitment.objects.filter(
-        principal=who.ident, transaction_uid=transaction_uid, asked_at__gt=Now() - timedelta(days=KEPT_DAYS)
+        principal=who.ident, transaction_uid=transaction_uid, asked_at__gt=Now() - jobs.KEEP_COMMITMENTS
     ).first()
     if found is None:
         raise errors.NotFound
@@ -138,7 +137,7 @@ def _judge(asked: Reference, row: _Row | None, sound: dict[str, bool], url_of: C
 
 @transaction.atomic
 def _remember(who: Principal, transaction_uid: str, vouched: Vouched, *, count: int) -> None:
-    Commitment.objects.filter(asked_at__lt=Now() - timedelta(days=KEPT_DAYS)).delete()
+    Commitment.objects.filter(asked_at__lt=Now() - jobs.KEEP_COMMITMENTS).delete()
     mine = Commitment.objects.filter(principal=who.ident)
     if mine.count() >= MAX_ASKED:
         raise errors.TooManyRequests(_OVER, retry_after=3600)

@@ -16,7 +16,7 @@ from tests.exchange.dicomweb.conftest import Reply, Sent, Site
 from tests.exchange.dicomweb.storing import file, store
 from tests.transfers.formats.test_nativexml import expected
 from tests.transfers.formats.test_nativexml import read as read_xml
-from transfers import vault, vouching
+from transfers import jobs, vault, vouching
 from transfers.formats import commitment
 from transfers.models import Commitment, Delivery, Instance, Pack, Transfer
 from transfers.rules.lifecycle import Access, State
@@ -194,7 +194,7 @@ def test_a_transaction_is_known_to_its_caller_alone(alice: Site, bob: Site, sent
 
 def test_an_answer_is_kept_for_a_week(alice: Site, sent: Sent) -> None:
     ask(alice, flat(*sent.instances), transaction="1.2.3")
-    Commitment.objects.update(asked_at=F("asked_at") - timedelta(days=vouching.KEPT_DAYS, hours=1))
+    Commitment.objects.update(asked_at=F("asked_at") - jobs.KEEP_COMMITMENTS - timedelta(hours=1))
     assert alice.get("/dicomweb/commitment-requests/1.2.3").status == 404
     assert ask(alice, flat(*sent.instances), transaction="1.2.3").status == 200
     assert Commitment.objects.count() == 1
