@@ -34,7 +34,7 @@ def lines(view: TransferView) -> list[Line]:
 
 def _all(view: TransferView) -> Iterator[Line]:
     called = names.of(entry.by for entry in view.timeline)
-    recipients = {one.id: one.recipient.name or "the reader of a link" for one in view.deliveries}
+    recipients = {one.id: one.recipient.name or "The reader of a link" for one in view.deliveries}
     for entry in view.timeline:
         kind = entry.by.partition(":")[0]
         by = called.get(entry.by) or words.KINDS.get(entry.by) or words.KINDS.get(kind, "")
@@ -44,7 +44,7 @@ def _all(view: TransferView) -> Iterator[Line]:
 def _what(entry: TimelineEntry, recipients: dict[int, str], sender: str) -> str:
     whom = recipients.get(entry.detail.get("delivery") or 0, "")
     if entry.action.startswith("notice."):
-        reader = sender if entry.detail.get("audience") == "sender" else whom or "the recipient"
+        reader = sender if entry.detail.get("audience") == "sender" else whom or "The recipient"
         about = words.NOTICES.get(str(entry.detail.get("event", "")).partition(":")[0], "")
         return words.notice(entry.action, reader, about)
     said = words.action(entry.action)

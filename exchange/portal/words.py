@@ -130,7 +130,7 @@ def notice(action: str, reader: str, about: str) -> str:
         "notice.failed": f"{reader} could not be told",
         "notice.dropped": f"{reader} not told, for it was no longer so",
     }.get(action, f"{reader}: notice")
-    return f"{told[:1].upper()}{told[1:]}: {about}" if about else f"{told[:1].upper()}{told[1:]}"
+    return f"{told}: {about}" if about else told
 
 
 def action(name: str) -> str:
