@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,6 +13,17 @@ from django.template.response import TemplateResponse
 
 from accounts import credentials, deactivating
 from accounts.administration import Audited, NamedChoice, ReadOnly, principal_of
+from accounts.forms import (
+    DepartmentForm,
+    KeyBase,
+    MembershipForm,
+    NewPersonForm,
+    OrganizationForm,
+    PartnershipForm,
+    PasswordForm,
+    PersonForm,
+    refuse_foreign,
+)
 from accounts.models import (
     ApiKey,
     AuditEvent,
@@ -29,40 +39,47 @@ from accounts.principals import Scope
 if TYPE_CHECKING:  # generic for the type checker alone
     DepartmentRows = admin.TabularInline[Department, Organization]
     People = UserAdmin[User]
-    NewPerson = AdminUserCreationForm[User]
-    Person = UserChangeForm[User]
-    KeyForm = forms.ModelForm[ApiKey]
-    SiteForm = forms.ModelForm[Organization]
 else:
     DepartmentRows, People = admin.TabularInline, UserAdmin
-    NewPerson, Person, KeyForm = AdminUserCreationForm, UserChangeForm, forms.ModelForm
-    SiteForm = forms.ModelForm
 
-SCOPES: tuple[Scope, ...] = ("store", "read", "manage")
+SCOPES: dict[Scope, str] = {
+    "store": "store: sends for the organisation, and follows what it has sent",
+    "read": "read: searches and fetches what was sent to the organisation",
+    "manage": "manage: administers it - keys, what it has sent, and who got a patient's studies",
+}
 
 admin.site.unregister(Group)  # roles are memberships; Django's groups would be a second way to hold rights
 
 
 class DepartmentInline(DepartmentRows):
     model = Department
+    form = DepartmentForm
     extra = 0
-    fields = ("slug", "name", "ae_title", "desk_phone", "notify_email", "is_active")
+    fields = ("slug", "name", "desk_phone", "notify_email", "is_active")
     show_change_link = True
-
-
-class _Site(SiteForm):
-    def clean_allowed_origins(self) -> list[str]:
-        """An empty field is an empty list."""
-        return self.cleaned_data["allowed_origins"] or []
 
 
 @admin.register(Organization)
 class OrganizationAdmin(Audited):
-    form = _Site
-    list_display = ("name", "address", "ae_title", "desk_phone", "retention_days", "is_active")
+    form = OrganizationForm
+    list_display = ("name", "address", "desk_phone", "retention_days", "is_active")
     list_filter = ("is_active",)
-    search_fields = ("name", "address", "ae_title", "oid")
+    search_fields = ("name", "address", "oid")
     inlines = (DepartmentInline,)
+    fieldsets = (
+        (None, {"fields": ("name", "address", "is_active")}),
+        ("The desk", {"fields": ("desk_phone", "notify_email", "time_zone")}),
+        ("Identifiers", {"fields": ("oid", "patient_id_issuer", "accession_issuer")}),
+        (
+            "How long things live",
+            {"fields": ("retention_days", "retention_ceiling_days", "grace_days", "close_when_fulfilled")},
+        ),
+        ("How much it may hold", {"fields": ("max_bytes", "max_instances", "max_open_transfers")}),
+        (
+            "For its programs",
+            {"fields": ("quiet_stow_seconds", "quiet_cut_seconds", "allowed_origins"), "classes": ("collapse",)},
+        ),
+    )
 
     def has_delete_permission(self, request: HttpRequest, obj: Organization | None = None) -> bool:
         """Its trail must outlive it: an organisation is closed, not deleted."""
@@ -71,9 +88,12 @@ class OrganizationAdmin(Audited):
 
 @admin.register(Department)
 class DepartmentAdmin(Audited):
-    list_display = ("name", "slug", "organization__name", "ae_title", "is_active")
+    form = DepartmentForm
+    fields = ("organization", "slug", "name", "desk_phone", "notify_email", "is_active")
+    list_display = ("name", "slug", "organization", "is_active")
+    list_select_related = ("organization",)
     list_filter = ("is_active",)
-    search_fields = ("name", "slug", "organization__address", "ae_title")
+    search_fields = ("name", "slug", "organization__address")
 
     def has_delete_permission(self, request: HttpRequest, obj: Department | None = None) -> bool:
         return False
@@ -81,43 +101,27 @@ class DepartmentAdmin(Audited):
 
 @admin.register(Partnership)
 class PartnershipAdmin(Audited):
-    list_display = ("id", "sender__name", "recipient__name", "state", "auto_accept", "expires_at")
+    form = PartnershipForm
+    list_display = ("__str__", "state", "auto_accept", "expires_at")
+    list_select_related = ("sender", "recipient")
     list_filter = ("state", "auto_accept")
     search_fields = ("sender__address", "recipient__address")
 
 
 @admin.register(Membership)
 class MembershipAdmin(Audited):
-    list_display = (
-        "id",
-        "user__email",
-        "organization__name",
-        "department__name",
-        "may_send",
-        "may_receive",
-        "may_administer",
-    )
+    form = MembershipForm
+    list_display = ("user", "organization", "department", "may_send", "may_receive", "may_administer")
+    list_select_related = ("user", "organization", "department__organization")
     list_filter = ("may_send", "may_receive", "may_administer")
     search_fields = ("user__email", "organization__address")
-
-
-class _NewPerson(NewPerson):
-    class Meta:
-        model = User
-        fields = ("email", "name", "time_zone")
-
-
-class _Person(Person):
-    class Meta:
-        model = User
-        fields = ("email", "name", "time_zone", "is_active", "is_staff", "is_superuser", "password")
 
 
 @admin.register(User)
 class PersonAdmin(Audited, People):
     """People. To clear "active" ends their sessions, keys and links at once."""
 
-    form, add_form = _Person, _NewPerson
+    form, add_form, change_password_form = PersonForm, NewPersonForm, PasswordForm
     ordering = ("email",)
     list_display = ("email", "name", "is_active", "is_staff", "last_login")
     list_filter = ("is_active", "is_staff")
@@ -130,7 +134,7 @@ class PersonAdmin(Audited, People):
         ("Operates the exchange", {"fields": ("is_staff", "is_superuser")}),
         ("Times", {"fields": ("last_login", "date_joined")}),
     )
-    add_fieldsets = ((None, {"fields": ("email", "name", "time_zone", "usable_password", "password1", "password2")}),)
+    add_fieldsets = ((None, {"fields": ("email", "name", "time_zone", "password1", "password2")}),)
     actions = ("deactivate",)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
@@ -151,28 +155,33 @@ class PersonAdmin(Audited, People):
         self.message_user(request, f"{len(people)} deactivated.", messages.SUCCESS)
 
 
-class _NewKey(KeyForm):
-    organization = NamedChoice(Organization.objects.filter(is_active=True))
-    department = NamedChoice(Department.objects.select_related("organization"), required=False)
+class _NewKey(KeyBase):
+    organization = NamedChoice(Organization.objects.filter(is_active=True), label="Organisation")
+    department = NamedChoice(
+        Department.objects.filter(is_active=True).select_related("organization"),
+        required=False,
+        help_text="One of this organisation, to which the key is limited. Empty: all of the organisation.",
+    )
     owner = NamedChoice(
         User.objects.filter(is_active=True),
         required=False,
         help_text="A person with whom the key dies; none for a site.",
     )
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple
+        choices=list(SCOPES.items()), widget=forms.CheckboxSelectMultiple, label="What it may do"
     )
-    days = forms.IntegerField(min_value=1, max_value=365, initial=365, help_text="How long it is good for.")
+    days = forms.IntegerField(
+        min_value=1, max_value=365, initial=365, help_text="How long it is good for; 365 at most."
+    )
 
     class Meta:
         model = ApiKey
         fields = ("name", "organization", "department", "owner", "scopes")
+        help_texts = {"name": "The machine or program that will use it."}
 
     def clean(self) -> dict[str, Any]:  # Any: cleaned values by name
         values: dict[str, Any] = super().clean() or {}  # Any: as above
-        organization, department = values.get("organization"), values.get("department")
-        if department and organization and department.organization_id != organization.pk:
-            self.add_error("department", "It is not a department of this organisation.")
+        refuse_foreign(self, values)
         return values
 
 

@@ -13,7 +13,7 @@ from django.db.models.query import QuerySet
 from django.http import HttpRequest
 
 from accounts import audit, authentication
-from accounts.models import Department, Organization, User
+from accounts.models import Organization, User
 from accounts.principals import Principal
 
 if TYPE_CHECKING:  # generic for the type checker alone
@@ -24,7 +24,7 @@ else:
 
 
 class NamedChoice(Choice):
-    """Rows have no text of their own, so that none gets into a log by accident; here an operator chooses one."""
+    """A choice among rows by what an operator calls them."""
 
     def label_from_instance(self, row: Any) -> str:  # Any: whichever model the field points to
         return name_of(row)
@@ -81,13 +81,7 @@ def principal_of(request: HttpRequest) -> Principal:
 
 def name_of(row: Model) -> str:
     """What an operator calls a row."""
-    if isinstance(row, Department):
-        return f"{row.organization.name}, {row.name}"
-    if isinstance(row, Organization):
-        return row.name
-    if isinstance(row, User):
-        return row.email
-    return f"{row._meta.verbose_name} {row.pk}"
+    return str(row) if type(row).__str__ is not Model.__str__ else f"{row._meta.verbose_name} {row.pk}"
 
 
 def _record(request: HttpRequest, verb: str, row: Model, *, fields: Iterable[str] = ()) -> None:

@@ -38,8 +38,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 INSTALLED_APPS = [
     "accounts",
     "transfers",
-    "exchange",
-    "django.contrib.admin",
+    "exchange.apps.ExchangeConfig",
+    "exchange.apps.OperationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -170,6 +170,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = ["exchange.formats"]
 STATIC_URL = "static/"
 # Found in the packages at start, never collected: a start writes nothing outside the data folder.
 WHITENOISE_USE_FINDERS = True

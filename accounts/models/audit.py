@@ -27,6 +27,9 @@ class AuditSegment(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"segment {self.number}"
+
 
 class AuditEvent(models.Model):
     """Who did what to which thing; ids, counts, digests and times, never patient data."""
@@ -48,3 +51,6 @@ class AuditEvent(models.Model):
             models.Index(fields=["id"], condition=models.Q(segment__isnull=True), name="audit_unsealed"),
         ]
         constraints = [models.UniqueConstraint(fields=["segment", "position"], name="audit_position_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.action}, {self.pk}"

@@ -12,7 +12,7 @@ class ApiKey(models.Model):
     public_id = models.CharField(max_length=24, unique=True)
     digest = models.BinaryField(max_length=32)
     name = models.CharField(max_length=100)
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="keys")
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="keys", verbose_name="organisation")
     department = models.ForeignKey(Department, models.CASCADE, null=True, blank=True, related_name="keys")
     owner = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="keys")
     scopes = models.JSONField(default=list)
@@ -25,6 +25,9 @@ class ApiKey(models.Model):
 
     class Meta:
         verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.public_id}, {self.name}"
 
 
 class AccessToken(models.Model):

@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -33,6 +34,12 @@ def validate_origins(value: object) -> None:
             )
 
 
+def validate_time_zone(value: str) -> None:
+    """A name of the IANA database, such as Europe/Berlin; raises ValidationError."""
+    if value not in available_timezones():
+        raise ValidationError("Choose a time zone by its full name, such as Europe/Berlin.")
+
+
 class Organization(models.Model):
     """A site that sends and receives; `address` is what senders put into a URL."""
 
@@ -44,7 +51,7 @@ class Organization(models.Model):
     ae_title = models.CharField(max_length=16, unique=True, null=True, blank=True, validators=[ae_title])
     desk_phone = models.CharField(max_length=40, blank=True)
     notify_email = models.EmailField(blank=True)
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     is_active = models.BooleanField(default=True)
     allowed_origins = models.JSONField(
         default=list,
@@ -69,18 +76,30 @@ class Organization(models.Model):
 
     class Meta:
         ordering = ["name"]
+        verbose_name = "organisation"
         constraints = [
             models.CheckConstraint(
-                condition=Q(retention_days__lte=F("retention_ceiling_days")), name="retention_within_ceiling"
+                condition=Q(retention_days__lte=F("retention_ceiling_days")),
+                name="retention_within_ceiling",
+                violation_error_message="The usual days of availability exceed the longest.",
             ),
-            models.CheckConstraint(condition=Q(retention_ceiling_days__lte=180), name="ceiling_within_180_days"),
+            models.CheckConstraint(
+                condition=Q(retention_ceiling_days__lte=180),
+                name="ceiling_within_180_days",
+                violation_error_message="Nothing is available for more than 180 days.",
+            ),
         ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Department(models.Model):
     """A part of an organisation with an inbox of its own: `general-hospital.radiology`."""
 
-    organization = models.ForeignKey(Organization, models.CASCADE, related_name="departments")
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="departments", verbose_name="organisation"
+    )
     slug = models.CharField(max_length=63, validators=[address_part])
     name = models.CharField(max_length=200)
     ae_title = models.CharField(max_length=16, unique=True, null=True, blank=True, validators=[ae_title])
@@ -91,6 +110,9 @@ class Department(models.Model):
     class Meta:
         ordering = ["organization__name", "name"]
         constraints = [models.UniqueConstraint(fields=["organization", "slug"], name="department_slug_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.organization.name}, {self.name}"
 
     @property
     def address(self) -> str:
@@ -118,5 +140,12 @@ class Partnership(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["sender", "recipient"], name="partnership_unique"),
-            models.CheckConstraint(condition=~Q(sender=F("recipient")), name="partnership_of_two"),
+            models.CheckConstraint(
+                condition=~Q(sender=F("recipient")),
+                name="partnership_of_two",
+                violation_error_message="Sender and recipient are the same.",
+            ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.sender.name} to {self.recipient.name}"

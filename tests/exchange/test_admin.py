@@ -1,6 +1,7 @@
 """The admin: ids and states of every table, nothing of a patient, every change in the trail."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from accounts import authentication, credentials
 from accounts.authentication import InvalidCredentials
-from accounts.models import ApiKey, AuditEvent, Department, Membership, Organization, User
+from accounts.models import ApiKey, AuditEvent, Department, Membership, Organization, Partnership, User
 from tests import factories, sealing
 from tests.actors import Cast, make_cast
 from tests.exchange.portal.linking import text_of
@@ -193,10 +194,74 @@ def test_choices_are_named(cast: Cast, operator: Client) -> None:
     assert "object (" not in text.partition("<form")[2].partition("</form>")[0]
 
 
+def test_rows_have_names_and_forms_say_what_is_built(cast: Cast, operator: Client) -> None:
+    membership = Membership.objects.filter(organization=cast.general_hospital).first()
+    partnership = Partnership.objects.first()
+    assert membership is not None and partnership is not None
+    for row, name in (
+        (cast.general_hospital, "General Hospital"),
+        (membership, "General Hospital"),
+        (partnership, " to "),
+    ):
+        text = operator.get(page(row, "change", row.pk)).content.decode()
+        assert name in text.partition('<div class="breadcrumbs">')[2].partition("</div>")[0]
+        assert not re.search(r"object \(\d+\)|dimse|ae_title|roads|LDAP", text)
+    assert "LDAP" not in operator.get(page(User, "add")).content.decode()
+
+
+def test_dates_are_in_24_hours_with_their_zone(cast: Cast, operator: Client) -> None:
+    moment = datetime(2026, 3, 1, 20, 12, tzinfo=UTC)
+    Transfer.objects.filter(pk=factories.make_transfer(cast.st_elsewhere).pk).update(created_at=moment)
+    assert "2026-03-01 20:12 UTC" in operator.get(page(Transfer, "changelist")).content.decode()
+
+
+def test_the_index_is_in_the_order_of_work(operator: Client) -> None:
+    text = operator.get("/admin/").content.decode()
+    places = [text.index(f">{name}</a>") for name in ("Organisations", "Users", "Memberships", "API keys", "Packs")]
+    assert places == sorted(places)
+    assert set(re.findall(r'href="(/admin/\w+/\w+/)"', text)) == {
+        page(model, "changelist") for model in OURS if model.__name__ not in NOT_SHOWN
+    }
+
+
+def test_a_membership_is_in_a_department_of_its_organisation_and_for_something(cast: Cast, operator: Client) -> None:
+    foreign = factories.make_department(cast.general_hospital)
+    assert cast.alice.user is not None
+    form = {"user": cast.alice.user.pk, "organization": cast.county_clinic.pk}
+    told = operator.post(page(Membership, "add"), form | {"department": foreign.pk, "may_send": "on"})
+    assert "It is not a department of this organisation." in told.content.decode()
+    assert "Choose what this person may do there." in operator.post(page(Membership, "add"), form).content.decode()
+    assert not Membership.objects.filter(organization=cast.county_clinic, user=cast.alice.user).exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"time_zone": "Hamburg"}, "Select a valid choice."),
+        ({"retention_days": "90", "retention_ceiling_days": "60"}, "exceed the longest"),
+        ({"retention_ceiling_days": "365"}, "Nothing is available for more than 180 days."),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(operator: Client, change: dict[str, str], sentence: str) -> None:
+    text = operator.get(page(Organization, "add")).content.decode()
+    form = dict(re.findall(r'name="([\w-]+)" value="([^"]*)"', text))
+    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0", "time_zone": "UTC"}
+    assert sentence in operator.post(page(Organization, "add"), form | change).content.decode()
+
+
+def test_two_spellings_of_an_address_are_one_account(cast: Cast, operator: Client) -> None:
+    assert cast.alice.user is not None
+    password = {"password1": "correct horse battery", "password2": "correct horse battery"}
+    form = {"email": cast.alice.user.email.upper(), "time_zone": "UTC", **password}
+    assert operator.post(page(User, "add"), form).status_code == 200
+    assert operator.post(page(User, "add"), form | {"email": "New@Site.example"}).status_code == 302
+    assert User.objects.filter(email="new@site.example").exists()
+
+
 def test_an_organisation_is_made(operator: Client) -> None:
     text = operator.get(page(Organization, "add")).content.decode()
     form = dict(re.findall(r'name="([\w-]+)" value="([^"]*)"', text))
-    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0"}
+    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0", "time_zone": "Europe/Berlin"}
     assert operator.post(page(Organization, "add"), form).status_code == 302
     assert Organization.objects.get(address="new-site").retention_days == 30
 
@@ -214,7 +279,8 @@ def test_origins_of_viewers_are_listed(operator: Client, text: str, status: int,
     form = dict(
         re.findall(r'name="([\w-]+)" value="([^"]*)"', operator.get(page(Organization, "add")).content.decode())
     )
-    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0", "allowed_origins": text}
+    form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0", "time_zone": "UTC"}
+    form["allowed_origins"] = text
     assert operator.post(page(Organization, "add"), form).status_code == status
     made = Organization.objects.filter(address="new-site").first()
     assert (made.allowed_origins if made else []) == listed
@@ -224,7 +290,6 @@ def test_a_person_is_made_with_a_password(operator: Client) -> None:
     form = {
         "email": "new@site.example",
         "time_zone": "UTC",
-        "usable_password": "true",
         "password1": "correct horse battery",
         "password2": "correct horse battery",
     }
