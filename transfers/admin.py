@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from accounts.administration import ReadOnly
 from transfers import jobs
+from transfers.expiring import registering
 from transfers.models import (
     Commitment,
     DeclaredInstance,
@@ -248,5 +249,20 @@ class DestructionAdmin(ReadOnly):
 
 @admin.register(Disclosure)
 class DisclosureAdmin(ReadOnly):
-    list_display = ("reference", "sender__address", "recipient", "progress", "pulled_instances", "closed_at")
+    """Of a reader by link a keyed hash is all there is; `manage.py disclosures` compares it with an address."""
+
+    list_display = (
+        "reference",
+        "sender__address",
+        "recipient_name",
+        "progress",
+        "pulled_instances",
+        "instance_count",
+        "sent_at",
+        "closed_at",
+    )
     search_fields = ("=reference", "=transfer_id", "=recipient")
+
+    @admin.display(description="recipient")
+    def recipient_name(self, row: Disclosure) -> str:
+        return registering.recipient_name(row.recipient) or row.recipient

@@ -150,7 +150,7 @@ def _live_entries(studies: list[Study]) -> Iterator[DisclosureEntry]:
             transfer_id=transfer.pk,
             reference=transfer.reference,
             recipient=delivery.register_name,
-            recipient_name=_name(delivery.register_name),
+            recipient_name=recipient_name(delivery.register_name),
             sent_at=transfer.sent_at,
             first_pulled_at=_first_pull(delivery),
             progress=delivery.progress,
@@ -172,7 +172,7 @@ def _closed(organization: Organization, whose: Identity) -> Iterator[DisclosureE
             transfer_id=row.transfer_id,
             reference=row.reference,
             recipient=row.recipient,
-            recipient_name=_name(row.recipient),
+            recipient_name=recipient_name(row.recipient),
             sent_at=row.sent_at,
             first_pulled_at=row.first_pulled_at,
             progress=row.progress,
@@ -188,7 +188,7 @@ def _recipients_of(email: str) -> set[str]:
     return {f"email:{lookups.email_hash(email.strip()).hex()}", *(f"user:{pk}" for pk in users)}
 
 
-def _name(recipient: str) -> str:
+def recipient_name(recipient: str) -> str:
     """What a person calls the recipient; an e-mail address was forgotten with its transfer."""
     kind, _, ident = recipient.partition(":")
     if kind == "organization":

@@ -23,6 +23,9 @@ class Tombstone(models.Model):
     closed_at = models.DateTimeField(null=True)
     purged_at = models.DateTimeField()
 
+    def __str__(self) -> str:
+        return self.reference
+
 
 class Destruction(models.Model):
     """Three times: closed, live wrap removed, day key destroyed. Only the last holds against backups."""
@@ -36,6 +39,9 @@ class Destruction(models.Model):
     day_key_id = models.CharField(max_length=64, db_index=True)
     day_key_destroyed_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=12, default="scheduled")  # scheduled, best effort, verified
+
+    def __str__(self) -> str:
+        return str(self.transfer_id)
 
 
 class Disclosure(models.Model):
@@ -59,3 +65,6 @@ class Disclosure(models.Model):
             models.Index(fields=["patient_hash"], name="disclosure_patient"),
             models.Index(fields=["accession_hash"], name="disclosure_accession"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.reference} to {self.recipient}"

@@ -12,3 +12,6 @@ class Commitment(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["principal", "transaction_uid"], name="commitment_unique")]
+
+    def __str__(self) -> str:
+        return f"commitment {self.pk}"

@@ -27,6 +27,9 @@ class Pack(models.Model):
             models.Index(fields=["created_at"], condition=models.Q(is_open=True), name="pack_open"),
         ]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Study(models.Model):
     transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="studies")
@@ -49,6 +52,9 @@ class Study(models.Model):
             models.Index(fields=["accession_hash"], name="study_accession"),
         ]
 
+    def __str__(self) -> str:
+        return self.study_instance_uid
+
 
 class Series(models.Model):
     study = models.ForeignKey(Study, models.CASCADE, related_name="series")
@@ -61,6 +67,9 @@ class Series(models.Model):
         verbose_name_plural = "series"
         constraints = [models.UniqueConstraint(fields=["study", "series_instance_uid"], name="series_unique")]
         indexes = [models.Index(fields=["series_instance_uid"], name="series_uid")]
+
+    def __str__(self) -> str:
+        return self.series_instance_uid
 
 
 class Instance(models.Model):
@@ -113,6 +122,9 @@ class Instance(models.Model):
             models.Index(fields=["study"], condition=~models.Q(rejected_by=""), name="instance_rejected"),
         ]
 
+    def __str__(self) -> str:
+        return self.sop_instance_uid
+
 
 class DeclaredInstance(models.Model):
     """One line of a commitment list: its sender said that this instance belongs to the transfer."""
@@ -122,6 +134,9 @@ class DeclaredInstance(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["transfer", "sop_instance_uid"], name="declared_unique")]
+
+    def __str__(self) -> str:
+        return self.sop_instance_uid
 
 
 class Document(models.Model):
@@ -146,3 +161,6 @@ class Document(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["transfer", "sha256"], name="document_unique")]
+
+    def __str__(self) -> str:
+        return f"document {self.pk}"

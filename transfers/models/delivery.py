@@ -67,6 +67,9 @@ class Delivery(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"delivery {self.pk}"
+
     @property
     def register_name(self) -> str:
         """How the register of disclosures names the recipient: `organization:3`, `email:<keyed hash>` and so on."""
@@ -98,6 +101,9 @@ class Grant(models.Model):
     verified_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
+    def __str__(self) -> str:
+        return f"link {self.pk}"
+
 
 class PullRecord(models.Model):
     """What was answered for one instance or document of one delivery: pulled, viewed or proven."""
@@ -123,3 +129,6 @@ class PullRecord(models.Model):
                 condition=Q(instance__isnull=True) ^ Q(document__isnull=True), name="pull_record_of_one"
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"pull {self.pk}"

@@ -28,6 +28,9 @@ class Finding(models.Model):
     class Meta:
         indexes = [models.Index(fields=["transfer", "grade"], name="finding_transfer")]
 
+    def __str__(self) -> str:
+        return f"{self.code}, {self.pk}"
+
     @property
     def sealed_row(self) -> str:
         """What its sealed records are bound to."""

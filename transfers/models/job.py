@@ -45,6 +45,9 @@ class Job(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.event}, {self.pk}"
+
 
 class Notification(models.Model):
     """One message for one reader about one event; its Message-ID is made once, so a repeat is recognisable.
@@ -75,6 +78,9 @@ class Notification(models.Model):
             )
         ]
 
+    def __str__(self) -> str:
+        return f"{self.event}, {self.pk}"
+
 
 class Switch(models.Model):
     """Maintenance, and the purge brake: set by a command or an alarm, read at every request or sweep."""
@@ -86,3 +92,6 @@ class Switch(models.Model):
 
     class Meta:
         verbose_name_plural = "switches"
+
+    def __str__(self) -> str:
+        return self.name

@@ -98,6 +98,9 @@ class Transfer(models.Model):
             ),
         ]
 
+    def __str__(self) -> str:
+        return self.reference
+
 
 class Intake(models.Model):
     """While it lives, pushes of one study by one sender to one address are one transfer.
@@ -115,6 +118,9 @@ class Intake(models.Model):
             models.UniqueConstraint(fields=["sender", "address", "study_instance_uid"], name="intake_unique")
         ]
 
+    def __str__(self) -> str:
+        return f"intake {self.pk}"
+
 
 class Lease(models.Model):
     """A push or pull in flight; a live push lease keeps its transfer from being finalised."""
@@ -131,6 +137,9 @@ class Lease(models.Model):
     class Meta:
         indexes = [models.Index(fields=["principal", "heartbeat_at"], name="lease_principal")]
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
 
 class IdempotencyKey(models.Model):
     """The answer that was given to a POST with this Idempotency-Key, sealed, for a repetition."""
@@ -145,3 +154,6 @@ class IdempotencyKey(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["principal", "key_digest"], name="idempotency_unique")]
+
+    def __str__(self) -> str:
+        return f"key {self.pk}"
