@@ -20,6 +20,7 @@ import psycopg
 
 from exchange import embedded
 from exchange.management.commands.seed_demo import SeededSite
+from tests import waiting
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 MANAGE: Final = (sys.executable, str(ROOT / "manage.py"))
@@ -124,6 +125,9 @@ def start(
             start_new_session=True,
         )
     tree = Tree(process, data, port, environment)
+    if "web" in without:
+        waiting.until(lambda: "Running without web." in tree.log, seconds=120)
+        return tree
     assert process.stdout
     line = process.stdout.readline().decode()
     assert line.startswith("READY"), tree.log
