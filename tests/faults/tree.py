@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -129,6 +130,7 @@ def start(
         waiting.until(lambda: "Running without web." in tree.log, seconds=120)
         return tree
     assert process.stdout
+    assert select.select([process.stdout], [], [], START_SECONDS)[0], tree.log
     line = process.stdout.readline().decode()
     assert line.startswith("READY"), tree.log
     return tree
