@@ -47,11 +47,10 @@ PLANTED: Final[Mapping[str, str]] = {
 # administer the exchange or their organisation.
 PLAIN: Final = frozenset(
     {"api name"}
-    | {f"admin Organization {name}" for name in ("name", "address", "oid", "ae_title", "desk_phone", "notify_email")}
-    | {f"admin Organization {name}" for name in ("patient_id_issuer", "accession_issuer", "time_zone")}
-    | {"admin Organization allowed_origins", "admin Partnership link_factor", "admin Partnership roads"}
-    | {f"admin Department {name}" for name in ("slug", "name", "ae_title", "desk_phone", "notify_email")}
-    | {f"admin User {name}" for name in ("email", "name", "time_zone")}
+    | {f"admin Organization {name}" for name in ("name", "address", "oid", "desk_phone", "notify_email")}
+    | {f"admin Organization {name}" for name in ("patient_id_issuer", "accession_issuer", "allowed_origins")}
+    | {f"admin Department {name}" for name in ("slug", "name", "desk_phone", "notify_email")}
+    | {f"admin User {name}" for name in ("email", "name")}
     | {"admin ApiKey name"}
 )
 # Kept as slow hashes.

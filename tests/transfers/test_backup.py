@@ -98,7 +98,7 @@ def test_a_withdrawn_transfer_does_not_come_back(
     first = Destruction.objects.get().wrap_removed_at
     name = transfer.packs.get().name
     other_database()
-    assert "1 transfers destroyed again" in run("restore", str(tmp_path / "backup"))
+    assert "1 transfer destroyed again" in run("restore", str(tmp_path / "backup"))
     gone = Transfer.objects.get(pk=transfer.pk)
     assert (gone.state, gone.wrapped_key) == ("purged", None)
     assert Destruction.objects.get().wrap_removed_at == first
