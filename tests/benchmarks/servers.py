@@ -46,7 +46,9 @@ class Server:
 def waystation(folder: Path) -> Iterator[Server]:
     """Our product on a free port with the demo's organisations."""
     port = _free_port()
-    env = os.environ | {"EXCHANGE_DATA_DIR": str(folder / "waystation"), "EXCHANGE_PORT": str(port)}
+    # Not the settings of a test session: they name a data folder of their own.
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("EXCHANGE_", "DJANGO_"))}
+    env |= {"EXCHANGE_DATA_DIR": str(folder / "waystation"), "EXCHANGE_PORT": str(port)}
     command = [sys.executable, "manage.py", "up"]
     with _running(command, cwd=ROOT, env=env, port=port, path="/healthz") as process:
         seeded = subprocess.run(
