@@ -139,6 +139,13 @@ def test_required_attributes_are_there_even_without_value(who: Principal, studie
     assert list(record) == sorted(record)
 
 
+def test_a_study_without_modality_has_an_empty_list_of_them(
+    who: Principal, sender: Organization, recipient: Organization
+) -> None:
+    sealing.send([factories.make_ct(PatientID="P-77", Modality="")], sender=sender, to=[recipient])
+    assert search(who, [("PatientID", "P-77")]).records[0]["00080061"] == {"vr": "CS", "Value": []}
+
+
 def test_unicode_is_declared(who: Principal, studies: list[str]) -> None:
     record = search(who, [("PatientID", "P-2")]).records[0]
     assert record["00080005"]["Value"] == ["ISO_IR 192"]

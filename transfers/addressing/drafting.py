@@ -24,7 +24,6 @@ from transfers.rules.lifecycle import OVER, State
 __all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create"]
 
 MAX_RECIPIENTS: Final = 50
-_COLLISIONS: Final = 5
 
 Urgency = Literal["routine", "urgent"]
 Content = Literal["complete", "subset", "key images"]
