@@ -9,7 +9,7 @@ from typing import Final
 Results = dict[str, dict[str, dict[str, list[float]]]]
 
 # Figures that are better the larger they are; of the others the ratio is turned round, so that above 1 is better.
-_LARGER: Final = frozenset({"MB/s", "instances/s"})
+_LARGER: Final = frozenset({"MB/s", "instances/s", "up MB/s", "down MB/s"})
 # Growth below this is noise of the allocator: a ratio of it would say nothing.
 _LEAST: Final = {"memory MiB": 16.0}
 
