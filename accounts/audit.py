@@ -23,6 +23,7 @@ from django.utils.module_loading import import_string
 from accounts import statements
 from accounts.models import AuditEvent, AuditSegment
 from accounts.principals import Principal
+from accounts.statements import Statement
 
 SEGMENT_EVENTS = 10_000
 
@@ -48,8 +49,21 @@ def record(
     `action` is a plain verb phrase such as `transfer.withdraw`; `agent` names the program that performed what
     the principal asked for. Detail holds ids, counts, digests and times, never patient data.
     """
-    values = [organization_id, action, who.ident, agent or who.on_behalf_of, subject, json.dumps(detail or {})]
-    statements.send(_INSERT, values)
+    event = statement(who, action, organization_id=organization_id, subject=subject, agent=agent, detail=detail)
+    statements.send(*event)
+
+
+def statement(
+    who: Principal,
+    action: str,
+    *,
+    organization_id: int | None,
+    subject: str = "",
+    agent: str = "",
+    detail: Detail | None = None,
+) -> Statement:
+    """What `record` executes, for a caller that sends several statements at once."""
+    return _INSERT, [organization_id, action, who.ident, agent or who.on_behalf_of, subject, json.dumps(detail or {})]
 
 
 @dataclass(frozen=True, slots=True)

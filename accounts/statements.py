@@ -11,10 +11,11 @@ from functools import cache
 from typing import Any, Final, LiteralString
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections, transaction
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 Values = Sequence[Any] | Mapping[str, Any]  # Any: whatever the columns hold
+Statement = tuple[LiteralString, Values]
 Rows = list[tuple[Any, ...]]
 
 _PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\))?s")
@@ -44,15 +45,25 @@ def look(statement: LiteralString, values: Values) -> Rows:
     return rows
 
 
-def batch(*statements: tuple[LiteralString, Values]) -> list[Rows]:
+def batch(*statements: Statement) -> list[Rows]:
     """Execute statements one after the other, waiting once for all of them; returns the rows of each."""
-    ours = _connection()
-    ours.validate_no_broken_transaction()
-    with ours.wrap_database_errors, ours.connection.pipeline():
-        cursors = [psycopg.RawCursor(ours.connection) for _ in statements]
-        for cursor, (statement, values) in zip(cursors, statements, strict=True):
-            cursor.execute(*_bound(statement, values), prepare=True)
+    cursors = _pipeline(_connection(), statements)
     return [cursor.fetchall() for cursor in cursors]  # to fetch before the pipeline ends would be to wait twice
+
+
+def atomically(*statements: Statement) -> None:
+    """Execute statements that give no rows as one transaction, waiting once for all of it.
+
+    Between two synchronisations the server takes what comes as one implicit transaction, so nothing is waited for to
+    begin or to commit it (PostgreSQL, "Pipelining in the Extended Query Protocol"). Within a transaction it is a
+    savepoint of that.
+    """
+    ours = _connection()
+    if ours.in_atomic_block:
+        with transaction.atomic():
+            _pipeline(ours, statements)
+    else:
+        _pipeline(ours, statements)
 
 
 def send(statement: LiteralString, values: Values) -> None:
@@ -74,6 +85,15 @@ def _run(ours: DatabaseWrapper, statement: LiteralString, values: Values) -> Row
         cursor = psycopg.RawCursor(ours.connection)
         cursor.execute(*_bound(statement, values), prepare=True)
         return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
+
+
+def _pipeline(ours: DatabaseWrapper, statements: Sequence[Statement]) -> list[psycopg.RawCursor[tuple[Any, ...]]]:
+    ours.validate_no_broken_transaction()
+    with ours.wrap_database_errors, ours.connection.pipeline():
+        cursors = [psycopg.RawCursor(ours.connection) for _ in statements]
+        for cursor, (statement, values) in zip(cursors, statements, strict=True):
+            cursor.execute(*_bound(statement, values), prepare=True)
+    return cursors
 
 
 @contextmanager

@@ -32,8 +32,8 @@ def test_production_is_clean() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_demo_defaults_fail() -> None:
-    done = check()
+def test_demo_defaults_fail(tmp_path: Path) -> None:
+    done = check(EXCHANGE_DATA_DIR=str(tmp_path))  # `make demo` leaves a secret key of its own in the usual one
     assert done.returncode == 1
     for number in ("E001", "E002", "E003", "E004", "W005"):
         assert f"exchange.{number}" in done.stderr

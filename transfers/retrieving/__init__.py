@@ -36,7 +36,7 @@ from transfers.retrieving.items import (
     sights_of,
     without_repeats,
 )
-from transfers.retrieving.ledger import Kind, Ledger, record
+from transfers.retrieving.ledger import Kind, Ledger
 from transfers.retrieving.metadata import is_small, records, stream_metadata, stream_native
 
 __all__ = [
@@ -72,7 +72,6 @@ __all__ = [
     "preferred",
     "read",
     "read_stretch",
-    "record",
     "records",
     "select",
     "select_all",

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 
-from accounts import audit
+from accounts import audit, statements
 from accounts.principals import Principal
+from accounts.statements import Statement
 from transfers.access import Sight
 from transfers.retrieving.items import INSTANCE, Item
 from transfers.rules.lifecycle import PROGRESS_ORDER
@@ -58,7 +59,9 @@ _RAISE: Final = f"""
                         THEN 'none'
                         WHEN %(kind)s = 'viewed' THEN 'opened'
                         WHEN {_IS_PULLED} THEN 'pulled' ELSE 'partly pulled' END AS progress
-              FROM transfers_transfer t WHERE t.id = %(transfer)s) n
+              FROM transfers_transfer t
+             WHERE t.id = %(transfer)s AND t.wrapped_key IS NOT NULL
+               AND EXISTS (SELECT FROM transfers_pullrecord WHERE delivery_id = %(delivery)s)) n
      WHERE d.id = %(delivery)s
        AND array_position(%(order)s, d.progress::text) < array_position(%(order)s, n.progress)
 """  # noqa: S608 - only a constant is inserted
@@ -89,15 +92,15 @@ class Ledger:
         """Record it. The bytes have left, so a failure here is told to the operator and cuts nothing."""
         for seen, items in self._entries.values():
             try:
-                with transaction.atomic():
-                    if items and seen.delivery_id is not None:
-                        record(seen, items, kind=self._kind, who=self._who, road=self._road)
-                    self._audit(seen, len({item.pk for item in items}))
+                statements.atomically(
+                    *_records(seen, items, kind=self._kind, who=self._who, road=self._road),
+                    self._event(seen, len({item.pk for item in items})),
+                )
             except DatabaseError as error:
                 logger.error("pull.unrecorded %s", type(error).__name__)
 
-    def _audit(self, seen: Sight, count: int) -> None:
-        audit.record(
+    def _event(self, seen: Sight, count: int) -> Statement:
+        return audit.statement(
             self._who,
             self._action,
             organization_id=seen.sender_id,
@@ -112,21 +115,21 @@ class Ledger:
         )
 
 
-def record(seen: Sight, items: Sequence[Item], *, kind: Kind, who: Principal, road: str) -> None:
-    """Write pull records of one delivery and raise its progress, in the caller's transaction.
+def _records(seen: Sight, items: Sequence[Item], *, kind: Kind, who: Principal, road: str) -> list[Statement]:
+    """What writes the pull records of one delivery and raises its progress; nothing for a sender.
 
     Progress only rises; where the transfer has been purged meanwhile, nothing is written.
     """
+    if not items or seen.delivery_id is None:
+        return []
+    names = {"delivery": seen.delivery_id, "transfer": seen.transfer_id, "kind": kind}
     by_table = {
         _INSERT_INSTANCES: [item.pk for item in items if item.kind == INSTANCE],
         _INSERT_DOCUMENTS: [item.pk for item in items if item.kind != INSTANCE],
     }
-    names = {"delivery": seen.delivery_id, "transfer": seen.transfer_id, "kind": kind, "road": road}
-    written = 0
-    with connection.cursor() as cursor:
-        for statement, ids in by_table.items():
-            if ids:
-                cursor.execute(statement, {**names, "principal": who.ident, "ids": ids})
-                written += cursor.rowcount
-        if written:
-            cursor.execute(_RAISE, {**names, "order": _ORDER})
+    inserts: list[Statement] = [
+        (statement, {**names, "road": road, "principal": who.ident, "ids": ids})
+        for statement, ids in by_table.items()
+        if ids
+    ]
+    return [*inserts, (_RAISE, {**names, "order": _ORDER})]
