@@ -5,6 +5,7 @@ import os
 import resource
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from pytest_django import Settings
 
 from transfers import errors, vault
 from transfers.formats import envelope
+from transfers.vault import disk
 
 KEY = bytes(range(32))
 PREFIX = (b"st-elsewhere", b"t1", b"p1")
@@ -220,11 +222,22 @@ def test_a_long_push_is_synced_as_it_goes(writer: vault.PackWriter) -> None:
     assert writer.durable_length >= 16 << 20
 
 
-def test_the_helper_ends_with_the_pack() -> None:
-    before = threading.active_count()
-    with vault.open_pack(vault.new_name(), key=KEY, aad_prefix=PREFIX) as pack:
-        put(pack, bytes(20 << 20))
-    assert threading.active_count() == before
+def test_helpers_are_shared_and_bounded() -> None:
+    with ExitStack() as packs:
+        for _ in range(disk.SYNCS_AT_ONCE + 8):
+            pack = packs.enter_context(vault.open_pack(vault.new_name(), key=KEY, aad_prefix=PREFIX))
+            put(pack, CT)
+            pack.begin_sync()
+    running = [one for one in threading.enumerate() if one.name.startswith("pack-sync")]
+    assert 0 < len(running) <= disk.SYNCS_AT_ONCE
+
+
+def test_what_began_on_the_way_is_waited_for(writer: vault.PackWriter) -> None:
+    put(writer, MR)
+    writer.begin_sync()
+    after = put(writer, CT)
+    writer.sync()
+    assert writer.durable_length == writer.length == after.offset + after.sealed_length
 
 
 def failing(code: int) -> OSError:

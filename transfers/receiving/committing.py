@@ -5,6 +5,7 @@ already held is dropped with success; a later version of it from the same sender
 digests in the audit trail; what an available transfer already holds is not sent a second time.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -70,34 +71,48 @@ def commit(who: Principal, push: Push, *, quiet: timedelta) -> tuple[list[Stored
 
     What could not be synced is failed and its rows are not written; the rest is kept.
     """
-    durable, lost = _sync(push)
-    push.writer.close()
-    failed = [_failed(one, errors.StorageUnavailable()) for one in lost]
+    staged, lost = push.staged, list[Staged]()
     try:
-        with transaction.atomic():
-            stored = _write(who, push, durable, quiet=quiet)
+        with suppress(errors.StorageUnavailable, errors.StorageFull):  # told once more by what waits for it
+            push.writer.begin_sync()
+        try:
+            stored = _transact(who, push, staged, quiet=quiet)
+        except (errors.StorageUnavailable, errors.StorageFull):
+            staged, lost = _by_durability(push)
+            stored = _transact(who, push, staged, quiet=quiet, is_synced=True)
     except errors.Refused as refusal:
         drop(push)
-        return [], failed + [_failed(one, refusal) for one in durable]
+        return [], [_failed(one, refusal) for one in push.staged]
     except IntegrityError:
         # The sweep took a push that was silent for two minutes for dead, and its pack with it.
         given_up = errors.Unavailable("This push was silent for too long and was given up. Send it again.")
-        return [], failed + [_failed(one, given_up) for one in durable]
+        return [], [_failed(one, given_up) for one in push.staged]
+    finally:
+        push.writer.close()
     quota.warn_when_near(push.birth.sender_id)
-    return stored, failed
+    return stored, [_failed(one, errors.StorageUnavailable()) for one in lost]
 
 
-def _sync(push: Push) -> tuple[list[Staged], list[Staged]]:
-    try:
-        push.writer.sync()
-    except (errors.StorageUnavailable, errors.StorageFull):
-        good = push.writer.durable_length
-        durable = [s for s in push.staged if s.stretch.offset + s.stretch.sealed_length <= good]
-        return durable, push.staged[len(durable) :]
-    return push.staged, []
+def _transact(
+    who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta, is_synced: bool = False
+) -> list[Stored]:
+    """Write the rows while the bytes are synced; the rows hold only once the bytes do."""
+    end = push.writer.durable_length if is_synced else push.writer.length
+    with transaction.atomic():
+        stored = _write(who, push, staged, quiet=quiet, end=end)
+        if not is_synced:
+            push.writer.sync()
+    return stored
 
 
-def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta) -> list[Stored]:
+def _by_durability(push: Push) -> tuple[list[Staged], list[Staged]]:
+    """After a failed sync: what is good all the same, and what is lost."""
+    good = push.writer.durable_length
+    durable = [s for s in push.staged if s.stretch.offset + s.stretch.sealed_length <= good]
+    return durable, push.staged[len(durable) :]
+
+
+def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta, end: int) -> list[Stored]:
     # The last of several versions in one push wins; sorted by UID, two pushes never wait for each other crosswise.
     latest = {one.header.sop_instance_uid: one for one in staged}
     uids = sorted(latest)
@@ -106,7 +121,7 @@ def _write(who: Principal, push: Push, staged: list[Staged], *, quiet: timedelta
     if found.news:
         left = rows.left_by(push, found.news, replaced=found.replaced)
         with statements.pipelined():
-            rows.insert(push, found.news, replaced=found.replaced, quiet=quiet)
+            rows.insert(push, found.news, replaced=found.replaced, quiet=quiet, end=end)
             rows.tidy(push, left)
             _record(who, push, target, found)
         _advance(who, push, target, added=found.added)

@@ -72,7 +72,7 @@ _INSERT: Final = f"""
                   JOIN found_study USING (study_instance_uid) GROUP BY found_study.id) added
          WHERE s.id = added.id),
     lease AS (DELETE FROM transfers_lease WHERE id = %(lease)s),
-    pack AS (UPDATE transfers_pack SET is_open = false, committed_length = %(durable)s WHERE id = %(pack)s)
+    pack AS (UPDATE transfers_pack SET is_open = false, committed_length = %(end)s WHERE id = %(pack)s)
     UPDATE transfers_transfer
        SET instance_count = instance_count + %(added)s, byte_count = byte_count + %(grown)s,
            stored_bytes = stored_bytes + %(sealed)s, study_count = study_count + (SELECT count(*) FROM made_study),
@@ -149,8 +149,8 @@ def held_by_earlier(transfer_id: UUID, staged: list[Staged], *, sender_id: int) 
     return {uid: where for uid, (digest, where) in newest.items() if digests[uid] == digest}
 
 
-def insert(push: Push, news: list[Staged], *, replaced: dict[str, Held], quiet: timedelta) -> None:
-    """Write what is new or changed, move the transfer's counters, and close the push."""
+def insert(push: Push, news: list[Staged], *, replaced: dict[str, Held], quiet: timedelta, end: int) -> None:
+    """Write what is new or changed, move the transfer's counters, and close the push and its pack, which ends there."""
     size = sum(one.header.size for one in news)
     statements.send(
         _INSERT,
@@ -159,7 +159,7 @@ def insert(push: Push, news: list[Staged], *, replaced: dict[str, Held], quiet: 
             "transfer": push.birth.transfer_id,
             "pack": push.pack_id,
             "lease": push.lease_id,
-            "durable": push.writer.durable_length,
+            "end": end,
             "added": len(news) - len(replaced),
             "grown": size - sum(held.size for held in replaced.values()),
             "sealed": sum(one.stretch.sealed_length for one in news),

@@ -59,6 +59,10 @@ class PackWriter:
             raise
 
     @property
+    def length(self) -> int:
+        return self._target.length
+
+    @property
     def durable_length(self) -> int:
         return self._target.durable_length
 
@@ -90,13 +94,18 @@ class PackWriter:
             self._leave()
             self._target.cut(self._start)
 
+    def begin_sync(self) -> None:
+        """Start to make durable every stream that ended; `sync` waits for it, and tells whether it went well."""
+        self._ensure_quiet()
+        if not self.closed_by_sync:
+            self.closed_by_sync = self._target.closes_at_sync
+            self._target.begin_sync()
+
     def sync(self) -> None:
         """Return when every stream that ended survives a power cut."""
-        if self._sealer is not None:
-            raise ValueError("a stream is still running")
-        if not self.closed_by_sync:
-            self._target.sync()
-            self.closed_by_sync = self._target.closes_at_sync
+        self._ensure_quiet()
+        self.closed_by_sync = self._target.closes_at_sync
+        self._target.sync()
 
     def close(self) -> None:
         self._sealer = None
@@ -109,6 +118,10 @@ class PackWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _ensure_quiet(self) -> None:
+        if self._sealer is not None:
+            raise ValueError("a stream is still running")
 
     def _running(self) -> envelope.Sealer:
         if self._sealer is None:

@@ -158,8 +158,13 @@ class Upload:
         self.length = max(length, sent)
         del self._held[self.length - sent :]
 
+    def begin_sync(self) -> None:
+        self.sync()
+
     def sync(self) -> None:
         self._require_sound()
+        if self.durable_length == self.length:
+            return
         with self._poisoning():
             if self.upload_id:
                 self._complete()

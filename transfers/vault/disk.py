@@ -6,7 +6,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from transfers.vault.stores import NAME, ReadAt, StoredObject, require_name
 
 SYNC_EVERY: Final = 16 << 20
 """A long push is synced as it goes, so that little is left to wait for at its end."""
+SYNCS_AT_ONCE: Final = 16
 QUARANTINE: Final = "quarantine"
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -36,15 +37,16 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._room: tuple[float, bool] = (-_ROOM_KNOWN_FOR, True)
+        self._aside = ThreadPoolExecutor(SYNCS_AT_ONCE, thread_name_prefix="pack-sync")
 
     def create(self, name: str) -> "PackFile":
         path = self._path(name)
         with translated():
             try:
-                return PackFile(path, ensure_room=self.ensure_room)
+                return PackFile(path, ensure_room=self.ensure_room, aside=self._aside)
             except FileNotFoundError:
                 make_folder(path.parent)
-                return PackFile(path, ensure_room=self.ensure_room)
+                return PackFile(path, ensure_room=self.ensure_room, aside=self._aside)
 
     @contextmanager
     def reader(self, name: str) -> Iterator[ReadAt]:
@@ -169,14 +171,13 @@ class PackFile:
     closes_at_sync = False
     upload_id = ""
 
-    def __init__(self, path: Path, *, ensure_room: Callable[[], None]) -> None:
+    def __init__(self, path: Path, *, ensure_room: Callable[[], None], aside: Executor) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._folder = path.parent
-        self._ensure_room = ensure_room
+        self._ensure_room, self._aside = ensure_room, aside
         self._named = False
         self._poisoned = False
         self._asked = 0
-        self._helper: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
         self.length = 0
         self.durable_length = 0
@@ -190,7 +191,8 @@ class PackFile:
                 data = data[written:]
         if self.length - self._asked >= SYNC_EVERY:
             self._ensure_room()
-            self._sync_aside()
+            if self._running is None or self._running.done():
+                self.begin_sync()
 
     def cut(self, length: int) -> None:
         self._join()
@@ -199,29 +201,32 @@ class PackFile:
         self.length = self._asked = length
         self.durable_length = min(self.durable_length, length)
 
+    def begin_sync(self) -> None:
+        self._asked = self.length
+        self._running = self._aside.submit(self._sync_after, self._running, self.length)
+
     def sync(self) -> None:
         self._join()
         self._require_sound()
-        self._sync_to(self.length)
+        if self.durable_length < self.length:
+            self._sync_to(self.length)
         self._require_sound()
 
     def close(self) -> None:
         self._join()
-        if self._helper is not None:
-            self._helper.shutdown()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def _sync_aside(self) -> None:
-        if self._running is not None and not self._running.done():
-            return
-        if self._helper is None:
-            self._helper = ThreadPoolExecutor(1, thread_name_prefix="pack-sync")
-        self._asked = self.length
-        self._running = self._helper.submit(self._sync_to, self.length)
+    def _sync_after(self, earlier: Future[None] | None, length: int) -> None:
+        """One sync of a file at a time: what is durable only grows."""
+        if earlier is not None:
+            earlier.result()
+        self._sync_to(length)
 
     def _sync_to(self, length: int) -> None:
+        if self._poisoned:
+            return
         try:
             os.fdatasync(self._fd)
             if not self._named:

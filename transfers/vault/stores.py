@@ -37,6 +37,9 @@ class Appendable(Protocol):
     def cut(self, length: int) -> None:
         """Drop what lies beyond this length; `length` tells how far that was possible."""
 
+    def begin_sync(self) -> None:
+        """Start what `sync` will wait for; where it cannot go on aside, all of it is done now."""
+
     def sync(self) -> None:
         """Return when everything appended survives a power cut."""
 
