@@ -21,9 +21,12 @@ Rows = list[tuple[Any, ...]]
 _PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\))?s")
 
 
-def run(statement: LiteralString, values: Values) -> Rows:
-    """Execute a statement; returns its rows, none where it gives none."""
-    return _run(_connection(), statement, values)
+def run(statement: LiteralString, values: Values, *, binary: bool = False) -> Rows:
+    """Execute a statement; returns its rows, none where it gives none.
+
+    In `binary`, many rows and octets come in half the time; not for jsonb and for times, which Django reads as text.
+    """
+    return _run(_connection(), statement, values, binary=binary)
 
 
 def look(statement: LiteralString, values: Values) -> Rows:
@@ -79,11 +82,11 @@ def one(statement: LiteralString, values: Values) -> tuple[Any, ...] | None:
     return rows[0] if rows else None
 
 
-def _run(ours: DatabaseWrapper, statement: LiteralString, values: Values) -> Rows:
+def _run(ours: DatabaseWrapper, statement: LiteralString, values: Values, *, binary: bool = False) -> Rows:
     ours.validate_no_broken_transaction()
     with ours.wrap_database_errors:
         cursor = psycopg.RawCursor(ours.connection)
-        cursor.execute(*_bound(statement, values), prepare=True)
+        cursor.execute(*_bound(statement, values), prepare=True, binary=binary)
         return cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
 

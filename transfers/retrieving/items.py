@@ -45,7 +45,7 @@ class InstanceItem(Item):
     """A SOP Instance; offsets count from the start of its file.
 
     `pixel_offset` is that of the element Pixel Data, `pixel_start` that of its value; without `pixel_length` it is
-    encapsulated.
+    encapsulated. `record_size` is that of its sealed record.
     """
 
     study_pk: int
@@ -59,6 +59,7 @@ class InstanceItem(Item):
     pixel_offset: int | None
     pixel_start: int | None
     pixel_length: int | None
+    record_size: int
 
     @property
     def path(self) -> str:
@@ -82,7 +83,7 @@ _SELECT: Final = f"""
     SELECT i.transfer_id, i.id, p.name, i.ordinal, i."offset", i.sealed_length, i.size, i.sha256, i.crc32,
            i.study_id, i.series_id, st.study_instance_uid, se.series_instance_uid, i.sop_instance_uid,
            i.sop_class_uid, i.transfer_syntax_uid, i.dataset_offset,
-           i.pixel_offset, i.pixel_value_offset, i.pixel_length
+           i.pixel_offset, i.pixel_value_offset, i.pixel_length, octet_length(i.record)
       FROM transfers_study st
       JOIN transfers_instance i ON i.study_id = st.id
       JOIN transfers_series se ON se.id = i.series_id
@@ -150,7 +151,7 @@ def select_all(seen: Sight) -> list[InstanceItem]:
 
 def fetch(seen: Iterable[Sight], statement: str, parameters: list[Any]) -> list[InstanceItem]:  # Any: SQL parameters
     by_id = {sight.transfer_id: sight for sight in seen}
-    return [_item(by_id[row[0]], row) for row in statements.run(statement, parameters)]
+    return [_item(by_id[row[0]], row) for row in statements.run(statement, parameters, binary=True)]
 
 
 def without_repeats(items: Iterable[InstanceItem]) -> list[InstanceItem]:
@@ -181,4 +182,4 @@ def _age(row: "_Row") -> tuple[float, int]:
 
 def _item(seen: Sight, row: tuple[Any, ...]) -> InstanceItem:  # Any: columns of _SELECT in order
     pk, pack, ordinal, offset, sealed_length, size, sha256, crc32, *rest = row[1:]
-    return InstanceItem(seen, pk, INSTANCE, pack, ordinal, offset, sealed_length, size, bytes(sha256), crc32, *rest)
+    return InstanceItem(seen, pk, INSTANCE, pack, ordinal, offset, sealed_length, size, sha256, crc32, *rest)

@@ -7,8 +7,7 @@ base of the URL, which differs from caller to caller.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from django.db import connection
-
+from accounts import statements
 from accounts.principals import Principal
 from transfers import access
 from transfers.formats import multipart, nativexml
@@ -19,18 +18,13 @@ from transfers.retrieving.ledger import Ledger
 
 # Up to here, as sealed, an answer is put together at once and has a length; a larger one is streamed.
 AT_ONCE: Final = 32 << 20
-_BATCH: Final = 250
+_BATCH: Final = 1000
 _CHUNK: Final = 1 << 18
 
 
 def is_small(items: Sequence[InstanceItem]) -> bool:
     """Whether the metadata of all these fit into one piece of memory."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT coalesce(sum(octet_length(record)), 0)::bigint FROM transfers_instance WHERE id = ANY(%s)",
-            [[item.pk for item in items]],
-        )
-        return bool(cursor.fetchone()[0] <= AT_ONCE)
+    return sum(item.record_size for item in items) <= AT_ONCE
 
 
 def stream_metadata(items: Sequence[InstanceItem], *, who: Principal, base_url: str) -> Iterator[bytes]:
@@ -54,16 +48,15 @@ def stream_native(items: Sequence[InstanceItem], *, who: Principal, base_url: st
 
 def batches(items: Sequence[InstanceItem]) -> Iterator[list[InstanceItem]]:
     """Few enough at once that their records, as sealed, fit into one piece of memory."""
-    for first in range(0, len(items), _BATCH):
-        sizes = _fetch_sizes([item.pk for item in items[first : first + _BATCH]])
-        batch: list[InstanceItem] = []
-        held = 0
-        for item in items[first : first + _BATCH]:
-            if batch and held + sizes.get(item.pk, 0) > AT_ONCE:
-                yield batch
-                batch, held = [], 0
-            batch.append(item)
-            held += sizes.get(item.pk, 0)
+    batch: list[InstanceItem] = []
+    held = 0
+    for item in items:
+        if batch and (held + item.record_size > AT_ONCE or len(batch) == _BATCH):
+            yield batch
+            batch, held = [], 0
+        batch.append(item)
+        held += item.record_size
+    if batch:
         yield batch
 
 
@@ -113,13 +106,5 @@ def records(items: Sequence[InstanceItem], *, base_url: str) -> Iterator[bytes]:
         yield key.open("instance", item.sop_instance_uid, sealed[item.pk]).replace(b"\0", base)
 
 
-def _fetch_sizes(ids: list[int]) -> dict[int, int]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, octet_length(record) FROM transfers_instance WHERE id = ANY(%s)", [ids])
-        return dict(cursor.fetchall())
-
-
 def _fetch_records(ids: list[int]) -> dict[int, bytes]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, record FROM transfers_instance WHERE id = ANY(%s)", [ids])
-        return dict(cursor.fetchall())
+    return dict(statements.run("SELECT id, record FROM transfers_instance WHERE id = ANY(%s)", [ids], binary=True))
