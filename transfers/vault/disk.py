@@ -45,7 +45,7 @@ class Disk:
             try:
                 return PackFile(path, ensure_room=self.ensure_room, aside=self._aside)
             except FileNotFoundError:
-                make_folder(path.parent)
+                self._make_folders()
                 return PackFile(path, ensure_room=self.ensure_room, aside=self._aside)
 
     @contextmanager
@@ -140,6 +140,14 @@ class Disk:
 
     def _path(self, name: str, *, quarantined: bool = False) -> Path:
         return (self._root / QUARANTINE if quarantined else self._root) / require_name(name)
+
+    def _make_folders(self) -> None:
+        """All that names fan out into: one sync for them together, not one at nearly every push to a new disk."""
+        make_folder(self._root)
+        for number in range(256):
+            with suppress(FileExistsError):
+                (self._root / f"{number:02x}").mkdir(mode=0o700)
+        sync_folder(self._root)
 
     def _move(self, source: Path, target: Path) -> None:
         with translated():
