@@ -6,7 +6,6 @@ is added up: pulls that never reach their end count as one when together they ma
 """
 
 from collections.abc import Collection
-from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
@@ -16,9 +15,9 @@ from django.db.models.functions import Floor, Now
 from transfers import errors
 from transfers.access import links
 from transfers.models import Grant, Lease
+from transfers.rules.lifecycle import LEASE_LIVES
 
 # A pull that was not heard of for so long holds no place any more; whoever streams it beats far more often.
-LIVES: Final = timedelta(minutes=2)
 BEAT_SECONDS: Final = 20.0
 # A pull that broke off may have got all but a last octet, but it is not done.
 MOST_UNCOUNTED: Final = 0.999
@@ -28,7 +27,7 @@ MOST_UNCOUNTED: Final = 0.999
 def reserve_pull(grant_id: int) -> int:
     """Take one of the pulls that are left and return its lease; raises Gone where none is left or it is closed."""
     grant = Grant.objects.select_for_update(of=("self",)).select_related("delivery").get(pk=grant_id)
-    running = grant.leases.filter(heartbeat_at__gt=Now() - LIVES).count()
+    running = grant.leases.filter(heartbeat_at__gt=Now() - LEASE_LIVES).count()
     if grant.revoked_at is not None:
         raise errors.Gone(links.CLOSED)
     if grant.max_pulls is not None and grant.pulls_done + running >= grant.max_pulls:
@@ -50,7 +49,7 @@ def keep_pull(grant_id: int, lease_id: int) -> int:
     One that was silent for too long takes a place anew, which raises Gone where another pull has it by now, and where
     the link was closed.
     """
-    alive = Lease.objects.filter(pk=lease_id, heartbeat_at__gt=Now() - LIVES, grant__revoked_at=None)
+    alive = Lease.objects.filter(pk=lease_id, heartbeat_at__gt=Now() - LEASE_LIVES, grant__revoked_at=None)
     if alive.update(heartbeat_at=Now()):
         return lease_id
     Lease.objects.filter(pk=lease_id).delete()

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -17,10 +16,9 @@ from transfers.addressing import drafting, locking, rescheduling
 from transfers.addressing.granting import IssuedPin
 from transfers.models import Finding, Transfer
 from transfers.rules import conformance
-from transfers.rules.lifecycle import Event, Reason, State
+from transfers.rules.lifecycle import LEASE_LIVES, Event, Reason, State
 
 # A push lease that has not beaten for so long belongs to a push that is dead.
-LEASE_ALIVE: Final = timedelta(seconds=120)
 
 
 @transaction.atomic
@@ -100,7 +98,7 @@ def release(who: Principal, transfer_id: UUID, *, note: str, revision: int | Non
 
 
 def has_open_push(transfer: Transfer) -> bool:
-    return transfer.leases.filter(kind="push", heartbeat_at__gt=Now() - LEASE_ALIVE).exists()
+    return transfer.leases.filter(kind="push", heartbeat_at__gt=Now() - LEASE_LIVES).exists()
 
 
 def reached_by(transfer: Transfer) -> str:

@@ -20,11 +20,10 @@ from transfers.expiring.braking import Load
 from transfers.keys import holding
 from transfers.models import Destruction, Lease, Pack, Switch, Transfer
 from transfers.rules import retention
-from transfers.rules.lifecycle import Reason, State
+from transfers.rules.lifecycle import LEASE_LIVES, Reason, State
 
 # A day is let lie for a while: what is due in its last minutes is destroyed first, and then its key at one go.
 _AFTER_MIDNIGHT: Final = timedelta(hours=1)
-_LEASE_LIVES: Final = timedelta(minutes=2)
 _WHO = system("expiry")
 
 
@@ -47,7 +46,7 @@ def delete_objects(transfer_id: UUID) -> None:
     for pack in gone.order_by("id"):
         if pack.is_open and _is_pushed(transfer_id):
             # A bucket would still make the object when the push ends; the push finds the transfer gone first.
-            transitions.enqueue("transfer.purge", str(transfer_id), delay=_LEASE_LIVES)
+            transitions.enqueue("transfer.purge", str(transfer_id), delay=LEASE_LIVES)
             continue
         vault.abort(pack.name, pack.upload_id)
         vault.delete(pack.name)
@@ -107,7 +106,7 @@ def _purge(transfer_id: UUID) -> bool:
 
 
 def _is_pushed(transfer_id: UUID) -> bool:
-    alive = Lease.objects.filter(kind="push", heartbeat_at__gt=Now() - _LEASE_LIVES)
+    alive = Lease.objects.filter(kind="push", heartbeat_at__gt=Now() - LEASE_LIVES)
     return alive.filter(transfer_id=transfer_id).exists()
 
 

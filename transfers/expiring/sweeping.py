@@ -12,21 +12,18 @@ from itertools import islice
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.principals import system
 from transfers import vault
-from transfers.access import pulling
 from transfers.expiring import braking, clock, journaling
 from transfers.models import Finding, Lease, Pack, Transfer
-from transfers.rules.lifecycle import State
+from transfers.rules.lifecycle import LEASE_LIVES, State
 
 QUARANTINE: Final = timedelta(days=30)
 MASS: Final = 20
 MASS_SHARE: Final = 0.01
-PUSH_LIVES: Final = timedelta(minutes=2)
 MISSING: Final = "object-missing"
 
 _WHO = system("sweeper")
@@ -89,13 +86,12 @@ def _is_missing(pack: Pack) -> bool:
 
 
 def _end_leases() -> int:
-    stale = Q(kind="push", heartbeat_at__lt=Now() - PUSH_LIVES) | Q(kind="pull", heartbeat_at__lt=Now() - pulling.LIVES)
-    return Lease.objects.filter(stale).delete()[0]
+    return Lease.objects.filter(heartbeat_at__lt=Now() - LEASE_LIVES).delete()[0]
 
 
 def _deserted_packs() -> list[int]:
     pushed = Lease.objects.filter(kind="push").values("transfer_id")
-    open_packs = Pack.objects.filter(is_open=True, created_at__lt=Now() - PUSH_LIVES)
+    open_packs = Pack.objects.filter(is_open=True, created_at__lt=Now() - LEASE_LIVES)
     return list(open_packs.exclude(transfer_id__in=pushed).order_by("id").values_list("pk", flat=True))
 
 

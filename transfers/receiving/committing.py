@@ -19,9 +19,9 @@ from transfers import declarations, errors, transitions
 from transfers.formats import part10
 from transfers.receiving import quota, rows
 from transfers.receiving.outcome import Failed, Stored
-from transfers.receiving.push import LEASE_SECONDS, Push, Staged, drop
+from transfers.receiving.push import Push, Staged, drop
 from transfers.receiving.rows import Held
-from transfers.rules.lifecycle import GATHERING, Event, State
+from transfers.rules.lifecycle import GATHERING, LEASE_LIVES, Event, State
 
 # A draft that is still being filled is looked at a moment after the last push, not after each.
 _CHECK_DELAY: Final = timedelta(seconds=5)
@@ -37,7 +37,7 @@ _CLOSE_EMPTY: Final = """
 """
 _OTHERS_RUNNING: Final = """
     SELECT EXISTS (SELECT FROM transfers_lease WHERE transfer_id = %s AND kind = 'push' AND id <> %s
-                      AND heartbeat_at > now() - make_interval(secs => %s))
+                      AND heartbeat_at > now() - %s::interval)
 """
 
 
@@ -203,7 +203,7 @@ def _finalise(who: Principal, transfer_id: UUID, how: str) -> None:
 
 
 def _others_running(push: Push) -> bool:
-    row = statements.one(_OTHERS_RUNNING, [push.birth.transfer_id, push.lease_id, LEASE_SECONDS])
+    row = statements.one(_OTHERS_RUNNING, [push.birth.transfer_id, push.lease_id, LEASE_LIVES])
     return bool(row and row[0])
 
 

@@ -4,16 +4,16 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from accounts import statements
 from accounts.principals import system
 from transfers import errors, sweeps, transitions, vault
-from transfers.receiving.push import LEASE_SECONDS
-from transfers.rules.lifecycle import Event
+from transfers.rules.lifecycle import LEASE_LIVES, Event
 
 _DUE = """
     SELECT t.id, t.finalise_requested FROM transfers_transfer t
      WHERE t.state = 'receiving' AND (t.quiet_until <= now() OR t.finalise_requested)
        AND NOT EXISTS (SELECT FROM transfers_lease l WHERE l.transfer_id = t.id AND l.kind = 'push'
-                          AND l.heartbeat_at > now() - make_interval(secs => %s))
+                          AND l.heartbeat_at > now() - %s::interval)
      ORDER BY t.quiet_until LIMIT 500
 """
 _BROUGHT_NOTHING = """
@@ -33,9 +33,7 @@ _BROUGHT_NOTHING = """
 
 def finalise_quiet() -> int:
     """Finalise what has been quiet long enough, or was asked to be; quiet proves nothing about completeness."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DUE, [LEASE_SECONDS])
-        due = dict(cursor.fetchall())
+    due: dict[UUID, bool] = dict(statements.run(_DUE, [LEASE_LIVES]))
     return sweeps.each(due, lambda transfer_id: _finalise(transfer_id, "explicit" if due[transfer_id] else "quiet"))
 
 

@@ -16,11 +16,11 @@ from transfers.formats import part10
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.receiving import quota
+from transfers.rules.lifecycle import LEASE_LIVES
 from transfers.vault import PackWriter, Stretch
 
 RUNNING_LIMIT: Final = 16
 WAIT_SECONDS: Final = 30
-LEASE_SECONDS: Final = 120
 _HEARTBEAT_SECONDS: Final = 10
 _POLL_SECONDS: Final = 0.2
 
@@ -90,7 +90,7 @@ def open_push(who: Principal, source: Source, *, is_first: bool = True, birth: B
     """
     name = vault.new_name()
     limit = RUNNING_LIMIT if is_first else None
-    values = {**source.values, "who": who.ident, "limit": limit, "alive": LEASE_SECONDS, "name": name}
+    values = {**source.values, "who": who.ident, "limit": limit, "alive": LEASE_LIVES, "name": name}
     statement = _statement(source.select)
     deadline = time.monotonic() + WAIT_SECONDS
     while (row := statements.one(statement, values)) is not None and row[5] is None:
@@ -144,7 +144,7 @@ _LEASE_AND_PACK: Final = """
          WHERE %(limit)s::int IS NULL OR %(limit)s::int > (
                SELECT count(*) FROM transfers_lease
                 WHERE principal = %(who)s::text AND kind = 'push'
-                  AND heartbeat_at > now() - make_interval(secs => %(alive)s))
+                  AND heartbeat_at > now() - %(alive)s::interval)
         RETURNING id),
     pack AS (
         INSERT INTO transfers_pack (name, transfer_id, envelope_version, upload_id, committed_length, is_open,

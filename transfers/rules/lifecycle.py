@@ -4,8 +4,12 @@
 state and event and checks that all others are refused.
 """
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+LEASE_LIVES: Final = timedelta(minutes=2)
+"""A push or a pull that gave no sign of life for so long has ended, however it did."""
 
 
 class State(StrEnum):

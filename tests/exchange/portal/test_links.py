@@ -20,7 +20,7 @@ from transfers import errors, expiring
 from transfers.access import pulling
 from transfers.expiring import sweeping
 from transfers.models import Grant, Lease, PullRecord, Transfer
-from transfers.rules.lifecycle import Access
+from transfers.rules.lifecycle import LEASE_LIVES, Access
 
 CANARIES = ("Canary", "CANARY")
 
@@ -319,7 +319,7 @@ def test_closing_an_account_cuts_what_its_links_are_giving(cast: Cast, monkeypat
 
 
 def fall_silent() -> None:
-    Lease.objects.update(heartbeat_at=Now() - pulling.LIVES - timedelta(seconds=1))
+    Lease.objects.update(heartbeat_at=Now() - LEASE_LIVES - timedelta(seconds=1))
 
 
 def test_a_download_whose_process_was_killed_gives_its_place_back(cast: Cast) -> None:
@@ -338,7 +338,7 @@ def test_a_long_download_keeps_its_place(cast: Cast, monkeypatch: pytest.MonkeyP
     link = make_link(cast, max_pulls=1)
     link.open()
     running: Answer = link.browser.get(f"{link.inside}download/")
-    Lease.objects.update(heartbeat_at=Now() - pulling.LIVES + timedelta(seconds=30))
+    Lease.objects.update(heartbeat_at=Now() - LEASE_LIVES + timedelta(seconds=30))
     next(iter(running.streaming_content))
     assert Lease.objects.filter(heartbeat_at__gt=Now() - timedelta(seconds=30)).exists()
     hang_up(running)
