@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
@@ -84,9 +83,7 @@ def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
 def fingerprint(who: Principal) -> str:
     """What `sights` would say, in a few bytes: while it is the same, so are they and the keys that open them."""
     condition, parameters = _recipient_sql(who)
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_FINGERPRINT} AND {condition}", parameters)
-        count, digest = cursor.fetchone()
+    ((count, digest),) = statements.run(f"{_FINGERPRINT} AND {condition}", parameters)
     return f"{count}:{digest}"
 
 

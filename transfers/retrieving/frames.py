@@ -5,8 +5,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Final
 
-from django.db import connection
-
+from accounts import statements
 from transfers import errors
 from transfers.formats import elements, filemeta, frames, frametable, locating, part10
 from transfers.retrieving.answers import Stretch, open_key, read
@@ -36,10 +35,10 @@ def locate_frames(item: InstanceItem, numbers: Sequence[int]) -> list[list[Stret
 
 def find_frames(item: InstanceItem) -> frames.Frames | None:
     """Where the frames of an instance lie, None where there is no telling; raises NotFound without pixels."""
-    table, has_pixels = _fetch_table(item)
+    table = _fetch_table(item)
     if table is not None:
         return frametable.unpack(table)
-    if not has_pixels or item.pixel_start is None:
+    if item.pixel_offset is None or item.pixel_start is None:
         raise errors.NotFound
     return _by_marks(item) if item.pixel_length is None else None
 
@@ -118,8 +117,6 @@ def _by_marks(item: InstanceItem) -> frames.Frames | None:
     return frames.EncapsulatedFrames(offsets, lengths, firsts)
 
 
-def _fetch_table(item: InstanceItem) -> tuple[bytes | None, bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT frames, pixel_offset IS NOT NULL FROM transfers_instance WHERE id = %s", [item.pk])
-        table, has_pixels = cursor.fetchone() or (None, False)
-    return (bytes(table) if table is not None else None, has_pixels)
+def _fetch_table(item: InstanceItem) -> bytes | None:
+    rows = statements.run("SELECT frames FROM transfers_instance WHERE id = %s", [item.pk], binary=True)
+    return rows[0][0] if rows else None
