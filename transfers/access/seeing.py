@@ -52,7 +52,7 @@ _COLUMNS = f"""
     {_OPEN}
 """  # noqa: S608 - only a constant is inserted
 _FINGERPRINT = f"""
-    SELECT count(*), bit_xor(hashtextextended(t.id::text || t.day_key_id, d.id))
+    SELECT count(*), bit_xor(uuid_hash_extended(t.id, d.id)), bit_xor(hashtextextended(t.day_key_id, d.id))
       FROM transfers_delivery d JOIN transfers_transfer t ON t.id = d.transfer_id
     {_OPEN}
 """  # noqa: S608 - only a constant is inserted
@@ -83,8 +83,8 @@ def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
 def fingerprint(who: Principal) -> str:
     """What `sights` would say, in a few bytes: while it is the same, so are they and the keys that open them."""
     condition, parameters = _recipient_sql(who)
-    ((count, digest),) = statements.run(f"{_FINGERPRINT} AND {condition}", parameters)
-    return f"{count}:{digest}"
+    (parts,) = statements.run(f"{_FINGERPRINT} AND {condition}", parameters)
+    return ":".join(map(str, parts))
 
 
 def sight(who: Principal, transfer_id: UUID, *, as_recipient: bool = False) -> Sight:
