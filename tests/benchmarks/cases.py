@@ -141,12 +141,18 @@ def archive(server: Server, study: StudySet) -> Figures:
     return {"MB/s": study.size / MB / (time.perf_counter() - started), "first byte ms": (first - started) * 1e3}
 
 
-def make_available(server: Server, study_instance_uid: str) -> None:
-    """Say that this is all, and wait until the recipient may read what was pushed."""
+def finalise(server: Server) -> None:
+    """Say of everything pushed that it is all."""
     connection = server.connect()
     while server.location:
         connection.request("POST", f"{server.location.pop()}/finalise/", headers=_empty(server))
         connection.getresponse().read()
+
+
+def make_available(server: Server, study_instance_uid: str) -> None:
+    """Say that this is all, and wait until the recipient may read what was pushed."""
+    finalise(server)
+    connection = server.connect()
     path = f"{server.root}/studies?StudyInstanceUID={study_instance_uid}"
     for _ in range(1800):
         connection.request("GET", path, headers={"Accept": "application/dicom+json", **server.read_headers})
@@ -158,9 +164,9 @@ def make_available(server: Server, study_instance_uid: str) -> None:
 
 
 def await_count(server: Server, count: int) -> None:
-    """Wait until so many studies may be read: what no one finalised becomes readable when its time of quiet is over."""
+    """Wait until so many studies may be read; each is validated by itself, which takes many minutes in all."""
     connection = server.connect()
-    for _ in range(1800):
+    for _ in range(3600):
         path = f"{server.root}/studies?limit=1&offset={count - 1}"
         connection.request("GET", path, headers={"Accept": "application/dicom+json", **server.read_headers})
         response = connection.getresponse()

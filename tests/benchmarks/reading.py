@@ -82,7 +82,7 @@ def fill(server: Server, count: int) -> list[tuple[str, Instance]]:
         some = studies[start : start + 50]
         together = StudySet("small", "", "", tuple(one.instances[0] for one in some))
         cases.push(server, together, connections=1, batch=50)
-    cases.make_available(server, studies[-1].study_instance_uid)
+        cases.finalise(server)
     cases.await_count(server, count)
     return [(study.study_instance_uid, study.instances[0]) for study in studies]
 
