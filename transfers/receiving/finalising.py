@@ -14,7 +14,7 @@ _DUE = """
      WHERE t.state = 'receiving' AND (t.quiet_until <= now() OR t.finalise_requested)
        AND NOT EXISTS (SELECT FROM transfers_lease l WHERE l.transfer_id = t.id AND l.kind = 'push'
                           AND l.heartbeat_at > now() - %s::interval)
-     ORDER BY t.quiet_until LIMIT 500
+     ORDER BY t.finalise_requested DESC, t.quiet_until LIMIT 500
 """
 _BROUGHT_NOTHING = """
     SELECT state = 'receiving' AND instance_count = 0 AND declared_instances IS NULL
