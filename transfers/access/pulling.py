@@ -17,7 +17,7 @@ from transfers.access import links
 from transfers.models import Grant, Lease
 from transfers.rules.lifecycle import LEASE_LIVES
 
-# A pull that was not heard of for so long holds no place any more; whoever streams it beats far more often.
+# Far more often than a lease needs to live: a pull that is not heard of holds no place any more.
 BEAT_SECONDS: Final = 20.0
 # A pull that broke off may have got all but a last octet, but it is not done.
 MOST_UNCOUNTED: Final = 0.999

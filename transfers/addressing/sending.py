@@ -18,8 +18,6 @@ from transfers.models import Finding, Transfer
 from transfers.rules import conformance
 from transfers.rules.lifecycle import LEASE_LIVES, Event, Reason, State
 
-# A push lease that has not beaten for so long belongs to a push that is dead.
-
 
 @transaction.atomic
 def send(
