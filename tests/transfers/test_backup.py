@@ -242,13 +242,13 @@ def test_after_the_day_key_an_old_dump_and_the_store_yield_nothing(transfer: Tra
     dump = programs.run("pg_dump", ["--format=plain"]).encode()
     shutil.copytree(tmp_path / "packs", tmp_path / "old-packs")
     old = WrappedKey(bytes(transfer.wrapped_key or b""), transfer.day_key_id)
-    bound = {"organization": str(transfer.sender_id), "transfer": str(transfer.pk)}
-    assert opened.open_wrapped(old, **bound)
+    sender, ident = str(transfer.sender_id), str(transfer.pk)
+    assert opened.open_wrapped(old, organization=sender, transfer=ident)
     expiring.purge_due()
     purging.delete_objects(transfer.pk)
     expiring.destroy_day_keys()
     with pytest.raises(errors.Gone):
-        opened.open_wrapped(old, **bound)
+        opened.open_wrapped(old, organization=sender, transfer=ident)
     assert keys.list_day_keys() == [day for day in keys.list_day_keys() if day.id != old.day_key_id]
     remains = [dump, *(file.read_bytes() for file in (tmp_path / "old-packs").rglob("*") if file.is_file())]
     assert not any(word in content for word in (b"Canary", b"CANARY-1") for content in remains)

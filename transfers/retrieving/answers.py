@@ -14,7 +14,7 @@ from accounts.principals import Principal
 from transfers import access, vault
 from transfers.access import Sight
 from transfers.formats import explicit
-from transfers.keys import opened
+from transfers.keys import DayKey, opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.retrieving.items import Item
 from transfers.retrieving.ledger import Kind, Ledger
@@ -167,10 +167,13 @@ def read_stretch(piece: Stretch, *, key: TransferKey | None = None) -> Iterator[
     return _swapped(piece, key)
 
 
-def open_key(seen: Sight) -> TransferKey:
-    """The key of a transfer the caller sees; Gone or KeyUnavailable without its day key."""
+def open_key(seen: Sight, *, days: dict[str, DayKey] | None = None) -> TransferKey:
+    """The key of a transfer the caller sees; Gone or KeyUnavailable without its day key; `days` as in open_wrapped."""
     return opened.open_wrapped(
-        WrappedKey(seen.wrapped_key, seen.day_key_id), organization=str(seen.sender_id), transfer=str(seen.transfer_id)
+        WrappedKey(seen.wrapped_key, seen.day_key_id),
+        organization=str(seen.sender_id),
+        transfer=str(seen.transfer_id),
+        days=days,
     )
 
 

@@ -17,6 +17,7 @@ from django.db import connection
 from accounts.principals import Principal
 from transfers import access, retrieving
 from transfers.access import Sight
+from transfers.keys import DayKey
 from transfers.keys.opened import TransferKey
 from transfers.searching import matching
 from transfers.searching.attributes import MODALITIES
@@ -133,16 +134,17 @@ def load(seen: Sequence[Sight], *, study_instance_uid: str = "", known: Iterable
 
 
 class Opener:
-    """Opens records of several transfers, each key once."""
+    """Opens records of several transfers for one answer, each key once."""
 
     def __init__(self) -> None:
         self._keys: dict[str, TransferKey] = {}
+        self._days: dict[str, DayKey] = {}
 
     def open(self, seen: Sight, kind: str, row: str, sealed: bytes) -> Record:
         transfer = str(seen.transfer_id)
         key = self._keys.get(transfer)
         if key is None:
-            key = self._keys[transfer] = retrieving.open_key(seen)
+            key = self._keys[transfer] = retrieving.open_key(seen, days=self._days)
         record: Record = json.loads(key.open(kind, row, sealed))
         return record
 
