@@ -12,7 +12,7 @@ from transfers.formats import multipart
 from transfers.retrieving import Answer, Item, Piece, Stretch, Whole
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
     """One body part: its type, the URL of what it is, and its octets."""
 

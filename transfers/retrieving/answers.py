@@ -26,7 +26,7 @@ _FLUSH: Final = 1 << 20
 _FIRST_FLUSH: Final = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stretch:
     """Part of a stored item, from `start` up to `stop` of its plain bytes.
 
@@ -121,6 +121,8 @@ def clip(pieces: Iterable[Piece], *, start: int, stop: int) -> Iterator[Piece]:
         if isinstance(piece, Whole):
             if start <= at - piece.size and at <= stop:
                 yield piece
+        elif first == 0 and last == length > 0:
+            yield piece
         elif first < last:
             if isinstance(piece, bytes):
                 yield piece[first:last]
