@@ -39,7 +39,8 @@ def _serve(folder: Path) -> Iterator[S3Server]:
     access, secret = secrets.token_hex(8), secrets.token_hex(16)
     command = [_rclone(), "serve", "s3", str(folder), "--addr", f"127.0.0.1:{port}"]
     command += ["--auth-key", f"{access},{secret}", "--config", "/dev/null", "--quiet"]
-    command += ["--dir-cache-time", "0s"]  # tests look into the folder, and change it, by themselves
+    # Tests look into the folder, and change it, by themselves. Not 0: its timers would then fire without a pause.
+    command += ["--dir-cache-time", "1ms"]
     with subprocess.Popen(command) as server:
         try:
             _wait(port, server)
