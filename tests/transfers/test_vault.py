@@ -429,3 +429,15 @@ def test_an_unknown_storage_is_refused(url: str, settings: Settings) -> None:
     settings.STORAGE_URL = url
     with pytest.raises(errors.StorageUnavailable):
         vault.probe()
+
+
+def test_folders_of_another_process_are_synced_before_they_are_built_upon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk.Disk(tmp_path).create(vault.new_name()).close()
+    synced: list[Path] = []
+    monkeypatch.setattr(disk, "sync_folder", synced.append)
+    another = disk.Disk(tmp_path)
+    another.create(vault.new_name()).close()
+    another.create(vault.new_name()).close()
+    assert synced == [tmp_path]

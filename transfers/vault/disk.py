@@ -37,11 +37,14 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._room: tuple[float, bool] = (-_ROOM_KNOWN_FOR, True)
+        self._has_folders = False
         self._aside = ThreadPoolExecutor(SYNCS_AT_ONCE, thread_name_prefix="pack-sync")
 
     def create(self, name: str) -> "PackFile":
         path = self._path(name)
         with translated():
+            if not self._has_folders:
+                self._make_folders()
             try:
                 return PackFile(path, ensure_room=self.ensure_room, aside=self._aside)
             except FileNotFoundError:
@@ -142,12 +145,16 @@ class Disk:
         return (self._root / QUARANTINE if quarantined else self._root) / require_name(name)
 
     def _make_folders(self) -> None:
-        """All that names fan out into: one sync for them together, not one at nearly every push to a new disk."""
+        """All that names fan out into: one sync for them together, not one at nearly every push to a new disk.
+
+        Every process syncs them once, for those it finds may be another's that has not done so yet.
+        """
         make_folder(self._root)
         for number in range(256):
             with suppress(FileExistsError):
                 (self._root / f"{number:02x}").mkdir(mode=0o700)
         sync_folder(self._root)
+        self._has_folders = True
 
     def _move(self, source: Path, target: Path) -> None:
         with translated():
