@@ -14,8 +14,10 @@ from accounts.models import Organization
 from accounts.principals import Principal, Scope
 from tests import factories
 from transfers.formats import dicomjson, frametable, part10
-from transfers.models import Instance, Transfer
+from transfers.keys.opened import TransferKey
+from transfers.models import Instance, Study, Transfer
 from transfers.rules.lifecycle import State
+from transfers.validating import recording
 
 STUDY_TAGS = [
     *("00080020", "00080030", "00080050", "00080090", "00081030"),
@@ -64,6 +66,15 @@ def _seal(instance: Instance, file: bytes, transfer: Transfer) -> None:
     study.save(update_fields=["record"])
     series.record = key.seal("series", series.series_instance_uid, _level(ds, SERIES_TAGS))
     series.save(update_fields=["record"])
+    recording.write_modalities(transfer, _modalities(study, key), key=key)
+
+
+def _modalities(study: Study, key: TransferKey) -> dict[str, set[str]]:
+    records = [
+        json.loads(key.open("series", one.series_instance_uid, one.record)) for one in study.series.all() if one.record
+    ]
+    found = {value for record in records for value in record.get("00080060", {}).get("Value", ())}
+    return {study.study_instance_uid: found}
 
 
 def _level(ds: Dataset, tags: Sequence[str]) -> bytes:

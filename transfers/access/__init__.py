@@ -15,10 +15,10 @@ from transfers.access.links import (
     resolve_link,
     verify_factor,
 )
+from transfers.access.looking import Mark, look, look_again
 from transfers.access.seeing import (
     Sight,
     ensure_still_open,
-    fingerprint,
     sight,
     sights,
     visible_transfers,
@@ -39,6 +39,7 @@ __all__ = [
     "Act",
     "Destination",
     "Link",
+    "Mark",
     "Recipient",
     "Sight",
     "Verdict",
@@ -48,9 +49,10 @@ __all__ = [
     "digest_of_pin",
     "draft_destination",
     "ensure_still_open",
-    "fingerprint",
     "grant_of",
     "holder_of",
+    "look",
+    "look_again",
     "partners_of",
     "principal_of_grant",
     "resolve_link",

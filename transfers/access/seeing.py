@@ -33,6 +33,7 @@ class Sight:
     wrapped_key: bytes
     day_key_id: str
     available_at: datetime | None
+    available_until: datetime | None
     grant_id: int | None = None
 
     @property
@@ -45,15 +46,11 @@ _OPEN = """
        AND d.access = 'open'
 """
 _COLUMNS = f"""
-    SELECT t.id, t.sender_id, s.address, d.id, t.wrapped_key, t.day_key_id, t.available_at
+    SELECT t.id, t.sender_id, s.address, d.id, t.wrapped_key, t.day_key_id, t.available_at,
+           t.available_until
       FROM transfers_delivery d
       JOIN transfers_transfer t ON t.id = d.transfer_id
       JOIN accounts_organization s ON s.id = t.sender_id
-    {_OPEN}
-"""  # noqa: S608 - only a constant is inserted
-_FINGERPRINT = f"""
-    SELECT count(*), bit_xor(uuid_hash_extended(t.id, d.id)), bit_xor(hashtextextended(t.day_key_id, d.id))
-      FROM transfers_delivery d JOIN transfers_transfer t ON t.id = d.transfer_id
     {_OPEN}
 """  # noqa: S608 - only a constant is inserted
 _IS_OPEN = """
@@ -69,7 +66,7 @@ def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
 
     With a Study Instance UID, only those that hold this study: a caller may have ten thousand others.
     """
-    condition, parameters = _recipient_sql(who)
+    condition, parameters = recipient_sql(who)
     if study_instance_uid:
         condition += " AND t.id IN (SELECT transfer_id FROM transfers_study WHERE study_instance_uid = %s)"
         parameters.append(study_instance_uid)
@@ -78,13 +75,6 @@ def sights(who: Principal, *, study_instance_uid: str = "") -> list[Sight]:
     for row in rows:
         found.setdefault(row[0], replace(_sight(row), grant_id=links.grant_of(who)))
     return list(found.values())
-
-
-def fingerprint(who: Principal) -> str:
-    """What `sights` would say, in a few bytes: while it is the same, so are they and the keys that open them."""
-    condition, parameters = _recipient_sql(who)
-    (parts,) = statements.run(f"{_FINGERPRINT} AND {condition}", parameters)
-    return ":".join(map(str, parts))
 
 
 def sight(who: Principal, transfer_id: UUID, *, as_recipient: bool = False) -> Sight:
@@ -98,7 +88,7 @@ def sight(who: Principal, transfer_id: UUID, *, as_recipient: bool = False) -> S
     readable = sent if sent is not None and may_read_sent(who, transfer_id) else None
     if readable is not None and not as_recipient:
         return _as_sender(readable)
-    condition, parameters = _recipient_sql(who)
+    condition, parameters = recipient_sql(who)
     row = statements.one(f"{_COLUMNS} AND {condition} AND t.id = %s ORDER BY d.id", [*parameters, transfer_id])
     if row is not None:
         return replace(_sight(row), grant_id=links.grant_of(who))
@@ -169,7 +159,8 @@ def recipient_q(who: Principal) -> Q:
     return condition
 
 
-def _recipient_sql(who: Principal) -> tuple[str, list[Any]]:  # Any: SQL parameters
+def recipient_sql(who: Principal) -> tuple[str, list[Any]]:  # Any: SQL parameters
+    """Deliveries `d` of transfers `t` that are the caller's, as a condition and its values."""
     if who.kind == "link":
         open_grant = "SELECT FROM transfers_grant WHERE id = %s AND delivery_id = d.id AND revoked_at IS NULL"
         return f"d.id = %s AND EXISTS ({open_grant})", [_granted_delivery(who), links.grant_of(who)]
@@ -209,6 +200,7 @@ def _as_sender(transfer: Transfer) -> Sight:
         wrapped_key=bytes(transfer.wrapped_key),
         day_key_id=transfer.day_key_id,
         available_at=transfer.available_at,
+        available_until=transfer.available_until,
     )
 
 
@@ -219,5 +211,5 @@ def _over(who: Principal) -> QuerySet[Delivery]:
 
 
 def _sight(row: tuple[Any, ...]) -> Sight:  # Any: columns of _COLUMNS in order
-    transfer_id, sender_id, address, delivery_id, wrapped_key, day_key_id, available_at = row
-    return Sight(transfer_id, sender_id, address, delivery_id, bytes(wrapped_key), day_key_id, available_at)
+    transfer_id, sender_id, address, delivery_id, wrapped_key, *times_and_key = row
+    return Sight(transfer_id, sender_id, address, delivery_id, bytes(wrapped_key), *times_and_key)

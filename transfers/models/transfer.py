@@ -80,12 +80,6 @@ class Transfer(models.Model):
             models.Index(fields=["created_at"], condition=models.Q(state="receiving"), name="transfer_receiving"),
             # All that says whether a search must look again, without the rows themselves.
             models.Index(
-                fields=["id"],
-                include=["available_until", "day_key_id"],
-                condition=models.Q(state="available", wrapped_key__isnull=False),
-                name="transfer_available",
-            ),
-            models.Index(
                 fields=["day_key_id"],
                 condition=models.Q(wrapped_key__isnull=False),
                 name="transfer_live_wraps",

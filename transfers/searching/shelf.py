@@ -16,7 +16,7 @@ from django.db import connection
 
 from accounts.principals import Principal
 from transfers import access, retrieving
-from transfers.access import Sight
+from transfers.access import Mark, Sight
 from transfers.keys import DayKey
 from transfers.keys.opened import TransferKey
 from transfers.searching import matching
@@ -90,23 +90,23 @@ class Shelf:
         return index.get(value.strip(" "), [])
 
 
-_kept: OrderedDict[str, tuple[str, Shelf]] = OrderedDict()
+_kept: OrderedDict[Principal, tuple[Mark, Shelf]] = OrderedDict()
 _lock = Lock()
 
 
 def of_caller(who: Principal) -> Shelf:
     """All studies of the caller's open deliveries; what was opened before is not opened again."""
-    mark = access.fingerprint(who)
-    slot = f"{who.ident} {who.bound_to}"
     with _lock:
-        known = _kept.get(slot)
-        if known is not None:
-            _kept.move_to_end(slot)
-    if known is not None and known[0] == mark:
-        return known[1]
-    shelf = Shelf(load(access.sights(who), known=known[1].studies if known else ()))
+        known = _kept.get(who)
+    mark = access.look_again(who, known[0]) if known is not None else None
+    if known is not None and mark is not None:
+        shelf = known[1]
+    else:
+        seen, mark = access.look(who)
+        shelf = Shelf(load(seen, known=known[1].studies if known else ()))
     with _lock:
-        _kept[slot] = (mark, shelf)
+        _kept[who] = (mark, shelf)
+        _kept.move_to_end(who)
         while len(_kept) > KEPT_CALLERS or (
             len(_kept) > 1 and sum(len(kept.studies) for _, kept in _kept.values()) > KEPT_STUDIES
         ):
@@ -130,7 +130,14 @@ def load(seen: Sequence[Sight], *, study_instance_uid: str = "", known: Iterable
         sight = by_id[transfer_id]
         record = opened[pk] if sealed is None else opener.open(sight, "study", uid, sealed)
         by_uid.setdefault(uid, []).append(Member(pk, sight, received_at, series_count, instance_count, record))
-    return [Study(uid, retrieving.preferred(members), members) for uid, members in by_uid.items()]
+    return [_study(uid, members) for uid, members in by_uid.items()]
+
+
+def _study(uid: str, members: Sequence[Member]) -> Study:
+    """What a study of one transfer says of its modalities; those of several are found out when they are asked for."""
+    main = retrieving.preferred(members)
+    said = main.record.get(MODALITIES) if len(members) == 1 else None
+    return Study(uid, main, members, modalities=None if said is None else tuple(said["Value"]))
 
 
 class Opener:

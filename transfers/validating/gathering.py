@@ -60,6 +60,13 @@ class Gathered:
         if number is not None:
             self.numbers.setdefault(instance.series_id, set()).add(number)
 
+    def modalities(self) -> dict[str, set[str]]:
+        """Modalities by Study Instance UID."""
+        found: dict[str, set[str]] = {}
+        for one in self.series.values():
+            found.setdefault(one.study_instance_uid, set()).update({one.modality} - {""})
+        return found
+
     def found(self, *, default_issuer: str) -> list[Found]:
         counted = [
             SeriesFacts(one.study_instance_uid, one.modality, one.number, tuple(self.numbers.get(pk, ())))

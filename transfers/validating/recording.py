@@ -5,7 +5,7 @@ passes it by.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -31,6 +31,7 @@ _INSTANCES: Final = """
 """
 _SERIES: Final = "UPDATE transfers_series SET record = %s WHERE id = %s"
 _STUDY: Final = "UPDATE transfers_study SET record = %s, patient_hash = %s, accession_hash = %s WHERE id = %s"
+_MODALITIES: Final = "00080061"
 
 
 @dataclass(slots=True)
@@ -81,6 +82,17 @@ class Recorder:
 
     def _hashes(self, study: bytes) -> Hashes:
         return lookups.hashes_of(identity.of_study(json.loads(study), default=self.domains), self.key.hash)
+
+
+def write_modalities(transfer: Transfer, by_study: Mapping[str, set[str]], *, key: TransferKey) -> None:
+    """Add Modalities in Study (0008,0061) to the records of studies, so that a search needs none of their series."""
+    for study in transfer.studies.filter(record__isnull=False):
+        record = json.loads(key.open("study", study.study_instance_uid, study.record or b""))
+        modalities = {"vr": "CS", "Value": sorted(by_study.get(study.study_instance_uid, ()))}
+        if record.get(_MODALITIES) != modalities:
+            plain = json.dumps({**record, _MODALITIES: modalities}, ensure_ascii=False).encode()
+            study.record = key.seal("study", study.study_instance_uid, plain)
+            study.save(update_fields=["record"])
 
 
 def lock(transfer: Transfer) -> None:

@@ -5,7 +5,7 @@ only if the transfer is what it was when it was looked at. What a push brings is
 any other change it is looked at again at once, which reads nothing twice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +43,7 @@ class Outcome:
 
     found: tuple[Found, ...]
     rejections: tuple[Rejection, ...]
+    modalities: Mapping[str, set[str]]
     is_empty: bool
 
 
@@ -88,7 +89,7 @@ def _examine(transfer: Transfer, *, key: TransferKey) -> Outcome:
     if missing:
         found.append(Found("rejection-unmatched", missing=missing))
     is_empty = not documents and not transfer.instances.exists()
-    return Outcome(tuple(found), tuple(rejections), is_empty)
+    return Outcome(tuple(found), tuple(rejections), gathered.modalities(), is_empty)
 
 
 def _batches(transfer: Transfer) -> Iterator[Sequence[Instance]]:
@@ -113,6 +114,7 @@ def _conclude(transfer: Transfer, outcome: Outcome, *, key: TransferKey) -> None
         raise errors.PreconditionFailed
     _write_findings(transfer, outcome.found, key=key)
     _write_patient(transfer)
+    recording.write_modalities(transfer, outcome.modalities, key=key)
     if transfer.state == State.DRAFT:
         return
     event = _event(outcome)
