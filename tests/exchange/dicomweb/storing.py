@@ -19,6 +19,8 @@ from transfers.models import Instance
 JSON: Final = "application/dicom+json"
 OCTETS: Final = "application/octet-stream"
 TO: Final = "/dicomweb/studies"
+PIXELS: Final = bytes(range(256)) * 2  # of the image that ct() describes
+MISSING, MALFORMED, UNSUPPORTED, WRONG_STUDY = 0xA922, 0xC000, 0xC122, 0xA901  # Failure Reasons
 Members = dict[str, Any]  # Any: DICOM JSON
 
 
