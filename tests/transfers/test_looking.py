@@ -1,5 +1,6 @@
 """Whether a caller still sees the same: each change in what decides it, whatever the order of commits."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,9 +12,10 @@ from django.utils import timezone
 from accounts.models import Organization
 from accounts.principals import Principal
 from tests import factories, sealing
-from transfers import access
+from transfers import access, retrieving, searching
 from transfers.models import Delivery, Transfer
 from transfers.rules.lifecycle import Access, State
+from transfers.searching import Level, Scope
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,7 +82,7 @@ def test_the_clock_is_noticed(who: Principal, transfer: Transfer) -> None:
     )
     seen, mark = access.look(who)
     assert [sight.transfer_id for sight in seen] == [later.pk]
-    ended = access.Mark(mark.snapshot, timezone.now() - timedelta(seconds=1))
+    ended = replace(mark, until=timezone.now() - timedelta(seconds=1))
     assert access.look_again(who, ended) is None
 
 
@@ -102,6 +104,32 @@ def test_a_number_of_another_cluster_is_old(who: Principal, transfer: Transfer) 
         cursor.execute("UPDATE transfers_delivery SET changed_in = '999999999999'")
     _, mark = access.look(who)
     assert access.look_again(who, mark) is not None
+
+
+def test_all_is_looked_at_anew_every_minute(who: Principal, transfer: Transfer) -> None:
+    _, mark = access.look(who)
+    assert timezone.now() < mark.until < timezone.now() + timedelta(seconds=61)
+
+
+def test_another_server_is_asked_anew(who: Principal, transfer: Transfer) -> None:
+    """It may have lost what was committed last, and gives the numbers of it out again."""
+    _, mark = access.look(who)
+    other = replace(mark, server_started_at=mark.server_started_at - timedelta(seconds=1))
+    assert access.look_again(who, other) is None
+
+
+def test_a_search_opens_nothing_twice(who: Principal, recipient: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = factories.make_organization()
+    sealing.send([factories.make_ct(PatientID="P-1")], sender=sender, to=[recipient])
+    scope = Scope(who, "https://exchange.example/dicomweb")
+    query = searching.parse(Level.STUDY, [("PatientID", "P-1")], levels=[Level.STUDY])
+    first = searching.search(scope, query).records
+    with monkeypatch.context() as patched:
+        patched.setattr(retrieving, "open_key", None)
+        assert searching.search(scope, query).records == first
+    revoked = Delivery.objects.filter(organization=recipient)
+    revoked.update(access=Access.REVOKED)
+    assert searching.search(scope, query).records == []
 
 
 def test_a_link_looks_anew(transfer: Transfer) -> None:

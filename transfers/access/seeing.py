@@ -33,7 +33,7 @@ class Sight:
     wrapped_key: bytes
     day_key_id: str
     available_at: datetime | None
-    available_until: datetime | None
+    available_until: datetime
     grant_id: int | None = None
 
     @property

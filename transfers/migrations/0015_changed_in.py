@@ -1,6 +1,7 @@
 """In which transaction a delivery or a transfer last changed what its recipients may see.
 
 The columns are the database's own, kept by its triggers: no model knows them, so no model can write an old one back.
+Recipients of a delivery do not change, and rows that somebody saw are not deleted; nothing is stamped for that.
 """
 
 from django.db import migrations
@@ -15,7 +16,7 @@ STAMP = """
 # What decides in transfers.access.seeing whether a recipient sees a transfer, and with which key.
 DECIDING = {
     "transfers_transfer": ("state", "available_until", "wrapped_key", "day_key_id"),
-    "transfers_delivery": ("access", "organization_id", "department_id", "user_id"),
+    "transfers_delivery": ("access",),
 }
 
 
@@ -38,9 +39,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(STAMP, "DROP FUNCTION transfers_stamp()"),
-        *(
-            migrations.RunSQL(keep(table, columns), forget(table))
-            for table, columns in DECIDING.items()
-        ),
+        *(migrations.RunSQL(keep(table, columns), forget(table)) for table, columns in DECIDING.items()),
         migrations.RemoveIndex(model_name="transfer", name="transfer_available"),
     ]

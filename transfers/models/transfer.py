@@ -78,7 +78,6 @@ class Transfer(models.Model):
             ),
             # Not over `quiet_until`: each push moves it, and would then have to write into every index.
             models.Index(fields=["created_at"], condition=models.Q(state="receiving"), name="transfer_receiving"),
-            # All that says whether a search must look again, without the rows themselves.
             models.Index(
                 fields=["day_key_id"],
                 condition=models.Q(wrapped_key__isnull=False),

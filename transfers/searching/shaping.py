@@ -115,13 +115,11 @@ def instance_records(
 
 
 def with_modalities(study: Study) -> Record:
-    """The study's record with Modalities in Study (0008,0061), once that is known.
+    """The study's record with Modalities in Study (0008,0061) over what the caller may see.
 
     A study without any has an empty list of values, not no list: a viewer counts it (docs/conformance.md, Deviations).
     """
-    if study.modalities is None:
-        return study.record
-    return {**study.record, attributes.MODALITIES: {"vr": "CS", "Value": list(study.modalities)}}
+    return {**study.record, attributes.MODALITIES: {"vr": "CS", "Value": list(study.modalities or ())}}
 
 
 def _studies_above(found: Sequence[Series], search: Search) -> dict[str, Record]:

@@ -90,28 +90,46 @@ class Shelf:
         return index.get(value.strip(" "), [])
 
 
-_kept: OrderedDict[Principal, tuple[Mark, Shelf]] = OrderedDict()
+_kept: OrderedDict[str, "_Kept"] = OrderedDict()
 _lock = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A shelf, for whom with what places, and the mark up to which it is known to hold."""
+
+    who: Principal
+    mark: Mark
+    shelf: Shelf
 
 
 def of_caller(who: Principal) -> Shelf:
     """All studies of the caller's open deliveries; what was opened before is not opened again."""
+    if connection.in_atomic_block:  # what this transaction sees may never come to be
+        return Shelf(load(access.sights(who)))
+    slot = f"{who.ident} {who.bound_to}"
     with _lock:
-        known = _kept.get(who)
-    mark = access.look_again(who, known[0]) if known is not None else None
-    if known is not None and mark is not None:
-        shelf = known[1]
-    else:
-        seen, mark = access.look(who)
-        shelf = Shelf(load(seen, known=known[1].studies if known else ()))
+        known = _kept.get(slot)
+    kept = _renewed(who, known)
     with _lock:
-        _kept[who] = (mark, shelf)
-        _kept.move_to_end(who)
+        _kept[slot] = kept
+        _kept.move_to_end(slot)
         while len(_kept) > KEPT_CALLERS or (
-            len(_kept) > 1 and sum(len(kept.studies) for _, kept in _kept.values()) > KEPT_STUDIES
+            len(_kept) > 1 and sum(len(kept.shelf.studies) for kept in _kept.values()) > KEPT_STUDIES
         ):
             _kept.popitem(last=False)
-    return shelf
+    return kept.shelf
+
+
+def _renewed(who: Principal, known: _Kept | None) -> _Kept:
+    if known is not None and known.who == who:
+        mark = access.look_again(who, known.mark)
+        if mark is not None:
+            return _Kept(who, mark, known.shelf)
+    seen, mark = access.look(who)
+    # Another server may have given the number of a lost row to another study.
+    is_same_server = known is not None and known.mark.server_started_at == mark.server_started_at
+    return _Kept(who, mark, Shelf(load(seen, known=known.shelf.studies if known and is_same_server else ())))
 
 
 def load(seen: Sequence[Sight], *, study_instance_uid: str = "", known: Iterable[Study] = ()) -> list[Study]:

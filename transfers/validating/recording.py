@@ -90,7 +90,7 @@ def write_modalities(transfer: Transfer, by_study: Mapping[str, set[str]], *, ke
         record = json.loads(key.open("study", study.study_instance_uid, study.record or b""))
         modalities = {"vr": "CS", "Value": sorted(by_study.get(study.study_instance_uid, ()))}
         if record.get(_MODALITIES) != modalities:
-            plain = json.dumps({**record, _MODALITIES: modalities}, ensure_ascii=False).encode()
+            plain = json.dumps({**record, _MODALITIES: modalities}, ensure_ascii=False, separators=(",", ":")).encode()
             study.record = key.seal("study", study.study_instance_uid, plain)
             study.save(update_fields=["record"])
 
