@@ -78,6 +78,7 @@ def shipped() -> list[bytes]:
                 continue
             try:
                 ds = pydicom.dcmread(path)
+            # All that pydicom raises for a file it cannot read; NotImplementedError for a VR that it does not know.
             except (InvalidDicomError, OSError, ValueError, NotImplementedError, AttributeError, KeyError):
                 continue
             if "SOPInstanceUID" in ds and "StudyInstanceUID" in ds and "SeriesInstanceUID" in ds:

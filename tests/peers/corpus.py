@@ -93,6 +93,7 @@ def _read(path: Path, root: Path) -> Original:
         return Original(path, set_name, sha256, flaw="no Part 10 header")
     try:
         ds = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(IDENTITY))
+    # All that pydicom raises for a file it cannot read; NotImplementedError for a VR that it does not know.
     except (InvalidDicomError, OSError, ValueError, NotImplementedError, AttributeError, KeyError) as error:
         return Original(path, set_name, sha256, flaw=f"unreadable for pydicom ({type(error).__name__})")
     values = {keyword: str(ds.get(keyword, "")) for keyword in IDENTITY}

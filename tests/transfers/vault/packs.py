@@ -17,5 +17,13 @@ def put(pack: vault.PackWriter, content: bytes) -> vault.Stretch:
     return pack.end()
 
 
-def get(pack: vault.PackWriter, stretch: vault.Stretch, *, prefix: vault.AadPrefix = PREFIX) -> bytes:
-    return b"".join(vault.read(pack.name, key=KEY, aad_prefix=prefix, stretch=stretch))
+def get(
+    pack: vault.PackWriter,
+    stretch: vault.Stretch,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    prefix: vault.AadPrefix = PREFIX,
+) -> bytes:
+    chunks = vault.read(pack.name, key=KEY, aad_prefix=prefix, stretch=stretch, start=start, stop=stop)
+    return b"".join(chunks)

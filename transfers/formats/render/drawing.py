@@ -84,6 +84,6 @@ def _technique_lines(ds: Dataset) -> list[str]:
 def _value(ds: Dataset, keyword: str) -> str:
     try:
         found = ds.get(keyword)
-    except (ValueError, TypeError, NotImplementedError):
+    except (ValueError, TypeError, NotImplementedError):  # the last is pydicom's for a VR that it does not know
         return ""
     return "" if found is None else str(found).replace("\n", " ")[:64]

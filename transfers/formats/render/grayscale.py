@@ -210,5 +210,5 @@ def first_number(source: Dataset, keyword: str) -> float | None:
 def items(ds: Dataset, keyword: str) -> list[Dataset]:
     try:
         return [item for item in ds.get(keyword) or [] if isinstance(item, Dataset)]
-    except (ValueError, TypeError, NotImplementedError):
+    except (ValueError, TypeError, NotImplementedError):  # the last is pydicom's for a VR that it does not know
         return []

@@ -9,12 +9,10 @@ from botocore.exceptions import EndpointConnectionError
 from pytest_django import Settings
 
 from tests import s3_server
+from tests.transfers.vault.packs import CT, KEY, PREFIX, get, put
 from transfers import errors, vault
 from transfers.formats import envelope
 
-KEY = bytes(range(32))
-PREFIX = (b"st-elsewhere", b"t1", b"p1")
-CT = os.urandom(530_000)
 MULTIFRAME = os.urandom(30 << 20)
 
 
@@ -31,24 +29,6 @@ def bucket(server: s3_server.S3Server, settings: Settings, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
     settings.STORAGE_URL = server.url("packs")
     return server.folder / "packs"
-
-
-@pytest.fixture
-def writer() -> Iterator[vault.PackWriter]:
-    with vault.open_pack(vault.new_name(), key=KEY, aad_prefix=PREFIX) as pack:
-        yield pack
-
-
-def put(pack: vault.PackWriter, content: bytes) -> vault.Stretch:
-    pack.begin()
-    for start in range(0, len(content), 1 << 20):
-        pack.write(memoryview(content)[start : start + (1 << 20)])
-    return pack.end()
-
-
-def get(pack: vault.PackWriter, stretch: vault.Stretch, start: int = 0, stop: int | None = None) -> bytes:
-    chunks = vault.read(pack.name, key=KEY, aad_prefix=PREFIX, stretch=stretch, start=start, stop=stop)
-    return b"".join(chunks)
 
 
 def test_a_small_pack_is_one_put(writer: vault.PackWriter) -> None:
