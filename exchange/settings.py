@@ -138,11 +138,22 @@ DATABASES["default"] |= {
     "CONN_HEALTH_CHECKS": not DATABASE_POOL_SIZE,
 }
 # Without a number the driver prepares nothing, not even what accounts/statements.py asks for; Django's own cursors
-# never prepare.
-DATABASES["default"]["OPTIONS"] = {"prepare_threshold": 5, **DATABASES["default"].get("OPTIONS", {})}
+# never prepare. A host that vanishes without a word is noticed within a minute, not after the two hours of TCP.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+DATABASES["default"]["OPTIONS"] = {"prepare_threshold": 5, **_PATIENCE, **DATABASES["default"].get("OPTIONS", {})}
+# A request whose statement takes longer is told to come again; jobs and commands have all the time they need.
+DATABASE_STATEMENT_SECONDS = env.int("DATABASE_STATEMENT_SECONDS", default=15)
 if DATABASE_POOL_SIZE:
     _POOL = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
     DATABASES["default"]["OPTIONS"] |= {"pool": _POOL}
+    if DATABASE_STATEMENT_SECONDS:
+        DATABASES["default"]["OPTIONS"].setdefault("options", f"-c statement_timeout={DATABASE_STATEMENT_SECONDS}s")
 IS_BROKER_EMBEDDED = not (env.str("CELERY_BROKER_URL", default="") or env.str("CELERY_BROKER_URL_FILE", default=""))
 CELERY_BROKER_URL = embedded.Valkey(DATA_DIR).url if IS_BROKER_EMBEDDED else env.str("CELERY_BROKER_URL")
 STORAGE_URL = env.str("STORAGE_URL", default=(DATA_DIR / "packs").as_uri())

@@ -267,3 +267,20 @@ def test_a_program_in_a_private_element_is_found_at_any_depth() -> None:
     ds.add_new(0x00091010, "SQ", [item])
     (described,) = sandbox.describe([trimmed(factories.part10_file(ds))])
     assert described is not None and described.facts.active == activity.PROGRAM
+
+
+def test_a_child_that_was_made_ready_serves_the_first_call() -> None:
+    pool = workers.Pool(MISBEHAVING)
+    pool.make_ready()
+    (ready,) = pool._idle
+    with pool.borrowed() as child:
+        assert child is ready
+        child.kill()
+
+
+def test_a_child_that_cannot_be_made_ready_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = workers.Pool(MISBEHAVING)
+    with monkeypatch.context() as broken:
+        broken.setattr("sys.executable", "/nowhere")
+        pool.make_ready()
+    assert not pool._idle

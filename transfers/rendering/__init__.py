@@ -8,7 +8,7 @@ are wanted.
 from transfers.rendering.decompressing import DECODABLE, decoded_frames, decompressed_pieces, made_whole
 from transfers.rendering.encoding import ENCODABLE, Room, encoded_frames, encoded_pieces
 from transfers.rendering.held import held_frames
-from transfers.rendering.opened import has_pixels
+from transfers.rendering.opened import has_pixels, make_ready
 from transfers.rendering.pictures import (
     MAX_MADE,
     PRESENTATION_STATES,
@@ -47,6 +47,7 @@ __all__ = [
     "has_pixels",
     "held_frames",
     "made_whole",
+    "make_ready",
     "page",
     "pictures_of",
     "presented",

@@ -89,6 +89,11 @@ class Opened:
         return b"".join(retrieving.read_stretch(piece, key=self.key))
 
 
+def make_ready() -> None:
+    """Have the sandbox that draws started before anybody asks for a picture."""
+    sandbox.make_ready(MODULE)
+
+
 def has_pixels(item: InstanceItem) -> bool:
     """Whether an instance is an image, as far as its row tells: of what is deflated that is not known."""
     return item.pixel_offset is not None or item.transfer_syntax_uid in filemeta.DEFLATED

@@ -7,7 +7,7 @@ of the same kind. Pixels are never sent: transfers/sandbox/trimming.py leaves th
 from transfers.sandbox.compositions import Plan, compose
 from transfers.sandbox.descriptions import Description, Trimmed, describe, inspect
 from transfers.sandbox.trimming import Trimmer
-from transfers.sandbox.workers import Reply, call, isolation
+from transfers.sandbox.workers import Reply, call, isolation, make_ready
 
 __all__ = [
     "Description",
@@ -20,4 +20,5 @@ __all__ = [
     "describe",
     "inspect",
     "isolation",
+    "make_ready",
 ]

@@ -49,6 +49,11 @@ def call(module: str, header: Header, body: bytes = b"", *, seconds: float, max_
         return child.ask(header, body, seconds=seconds, max_reply=max_reply)
 
 
+def make_ready(module: str) -> None:
+    """Have a first child of a module started beside whatever this process does, so that nobody waits for it."""
+    _starter().submit(_pool(module).make_ready)
+
+
 def isolation(module: str) -> frozenset[str]:
     """Which measures the kernel permitted a child: privileges, network, memory, files, syscalls."""
     with _pool(module).borrowed() as child:
@@ -171,6 +176,11 @@ class Pool:
                 child.kill()
             else:
                 self._idle.append(child)
+
+    def make_ready(self) -> None:
+        """For the starting thread; a child that does not start is told of when one is wanted."""
+        with suppress(errors.SandboxUnavailable):
+            self._idle.append(Child(self._module))
 
     def forget(self) -> None:
         for child in self._idle:
