@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.principals import Principal
-from transfers import access, transitions
+from transfers import access, farewells, transitions
 from transfers.access import Act
 from transfers.expiring import destroying
 from transfers.models import Transfer
@@ -15,10 +15,14 @@ from transfers.rules.lifecycle import Event
 def withdraw(who: Principal, transfer_id: UUID, revision: int | None = None) -> Transfer:
     """Close and destroy a transfer; running answers are cut, objects follow after the commit.
 
-    What holds against backups is the day key, destroyed when its day has passed (docs/operations.md).
+    Who got a link by mail is told, though the address goes with the rest. What holds against backups is the day key,
+    destroyed when its day has passed (docs/operations.md).
     """
     access.transfer_for(who, transfer_id, Act.WITHDRAW)
     with transaction.atomic():
         transitions.apply(transfer_id, Event.WITHDRAW, who=who, revision=revision)
+        farewell = farewells.prepare(transfer_id)
         destroying.destroy(transfer_id, who=who)
+        for notification_id in farewells.write(transfer_id, farewell):
+            transitions.enqueue("notify", str(notification_id))
     return Transfer.objects.get(pk=transfer_id)

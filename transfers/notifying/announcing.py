@@ -99,7 +99,7 @@ def announce_lapsed(transfer_id: UUID) -> None:
 def announce_withdrawn(transfer_id: UUID) -> None:
     """Tell recipients who could have opened it; a restore that destroys again what had lapsed tells nobody.
 
-    An address without an account was sealed and went with the transfer: its reader learns it from the link.
+    An address without an account went with the transfer: its reader is told by what withdrew it (farewells.py).
     """
     transfer = Transfer.objects.filter(pk=transfer_id, available_at__isnull=False).first()
     if transfer and _was_withdrawn(transfer):

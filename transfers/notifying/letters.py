@@ -38,6 +38,9 @@ TEMPLATES: dict[tuple[str, str], str] = {
     ("alarm", "operator"): "alarm",
 }
 
+# What brings a reader without an account the link itself.
+WITH_LINK = ("available", "renewed")
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
@@ -55,9 +58,9 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
         words |= _of_transfer(transfer, time_zone)
         words |= _of_delivery(notification.delivery) if notification.delivery else {}
         words |= _follow_up(transfer)
-    if notification.secret_record is not None and transfer:
+    if kind in WITH_LINK and notification.secret_record is not None and transfer:
         words["link"] = f"{settings.PUBLIC_URL}/s/{_secret(transfer, notification)}/"
-    elif kind in ("available", "renewed") and notification.delivery and notification.delivery.email_hash is not None:
+    elif kind in WITH_LINK and notification.delivery and notification.delivery.email_hash is not None:
         raise errors.NotFound("There is no link to be sent.")
     if kind == "quota":
         words |= _quota(notification.organization, detail.partition(":")[0])

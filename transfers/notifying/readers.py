@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from accounts.models import Department, Membership, Organization
+from transfers import farewells
 from transfers.models import Delivery, Notification, Transfer
 from transfers.notifying.announcing import key_of
 
@@ -30,6 +31,8 @@ def of(notification: Notification) -> Readers:
     if notification.audience == "sender":
         return _sender(notification.transfer)
     assert notification.delivery
+    if notification.event == farewells.EVENT and notification.delivery.email_hash is not None:
+        return Readers((farewells.address_of(notification),), notification.transfer.sender.time_zone)
     return _recipient(notification.transfer, notification.delivery)
 
 

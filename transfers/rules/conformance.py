@@ -175,7 +175,7 @@ def of_promise(promise: Promise) -> list[Found]:
     is_part = promise.absent and promise.absent < promise.listed
     if short or is_part:
         missing = max(short, promise.absent if is_part else 0)
-        found.append(Found("incomplete", present=promise.present, missing=missing))
+        found.append(Found("incomplete", missing=missing, tally=_tally(promise, missing)))
     if promise.absent and not is_part:
         found.append(Found("manifest-elsewhere", missing=promise.absent))
     if promise.uncommitted:
@@ -190,6 +190,13 @@ def _short(promise: Promise) -> int:
     if promise.committed:
         return promise.committed_absent
     return abs(promise.declared - promise.present) if promise.declared is not None else 0
+
+
+def _tally(promise: Promise, missing: int) -> str:
+    """The two numbers that differ; a list says which objects are missing and not only how many there are."""
+    if promise.declared is not None and not promise.committed and promise.declared != promise.present:
+        return f"{promise.declared} announced, {promise.present} arrived"
+    return f"{missing} of those announced missing, {promise.present} arrived"
 
 
 def of_series(series: Sequence[SeriesFacts]) -> list[Found]:

@@ -16,13 +16,21 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row: `releasable` says whether the sender may let a transfer go in spite of it."""
+    """One row: `releasable` says whether the sender may let a transfer go in spite of it.
+
+    `advice` is what can be done while it is open, as the end of the sentence.
+    """
 
     code: str
     grade: Grade
-    sentence: str
+    says: str
     releasable: bool = False
     reference: str = ""
+    advice: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.says} {self.advice}".strip()
 
 
 _STOP, _CHECK, _NOTE = Grade.STOP, Grade.CHECK, Grade.NOTE
@@ -33,18 +41,18 @@ KINDS: Final[dict[str, Kind]] = {
         Kind(
             "identity-conflict",
             _STOP,
-            "This transfer holds the images of several patients ({patients}): {names}. Send one transfer for each, or "
-            "release it with a note if they are the same person.",
+            "This transfer holds the images of several patients ({patients}): {names}.",
             releasable=True,
             reference="PS3.3 Section C.7.1.1",
+            advice="Send one transfer for each, or release it with a note if they are the same person.",
         ),
         Kind(
             "incomplete",
             _STOP,
-            "What was announced is not what is here: {present} objects arrived, the difference is {missing}. Send the "
-            "rest, or release the transfer with a note if this is all there is.",
+            "What arrived is not what was announced: {tally}.",
             releasable=True,
             reference="PS3.3 Section A.35.4 (title 113030); IHE RAD TF-2 [RAD-68]",
+            advice="Send what is missing, or release the transfer with a note if this is all there is.",
         ),
         Kind(
             "unreadable",
@@ -55,10 +63,10 @@ KINDS: Final[dict[str, Kind]] = {
         Kind(
             "active-content",
             _STOP,
-            "Objects with a program or script in them that could run when they are opened: {count}. Send them "
-            "without it, or release the transfer with a note if it is meant to be there.",
+            "Objects with a program or script in them that could run when they are opened: {count}.",
             releasable=True,
             reference="PS3.10 Section 7.5",
+            advice="Send them without it, or release the transfer with a note if it is meant to be there.",
         ),
         Kind(
             "malware",
@@ -179,6 +187,7 @@ class Found:
     missing: int = 0
     patients: int = 0
     names: str = ""
+    tally: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -187,8 +196,19 @@ class Found:
     @property
     def sentence(self) -> str:
         return self.kind.sentence.format(
-            count=self.count, present=self.present, missing=self.missing, patients=self.patients, names=self.names
+            count=self.count,
+            present=self.present,
+            missing=self.missing,
+            patients=self.patients,
+            names=self.names,
+            tally=self.tally,
         )
+
+
+def without_advice(code: str, sentence: str) -> str:
+    """What was found, without what was to be done about it: a finding that was released asks for nothing."""
+    kind = KINDS.get(code)
+    return sentence.removesuffix(kind.advice).rstrip() if kind and kind.advice else sentence
 
 
 def as_markdown() -> str:

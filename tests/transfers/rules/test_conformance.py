@@ -97,7 +97,19 @@ def test_incomplete_is_what_is_proven(promise: Promise, expected: list[str]) -> 
 
 def test_the_difference_is_said() -> None:
     (found,) = conformance.of_promise(Promise(present=598, declared=600))
-    assert "598 objects arrived, the difference is 2." in found.sentence
+    assert "not what was announced: 600 announced, 598 arrived." in found.sentence
+
+
+def test_a_list_says_how_many_of_it_are_missing() -> None:
+    (found,) = conformance.of_promise(Promise(present=5, committed=6, committed_absent=2, uncommitted=1))[:1]
+    assert "2 of those announced missing, 5 arrived." in found.sentence
+
+
+def test_a_finding_that_was_released_asks_for_nothing() -> None:
+    (found,) = conformance.of_promise(Promise(present=1, declared=3))
+    said = findings.without_advice(found.code, found.sentence)
+    assert said == "What arrived is not what was announced: 3 announced, 1 arrived."
+    assert findings.without_advice("unknown", "As it is.") == "As it is."
 
 
 def test_gaps_in_numbers_are_noted_and_stop_nothing() -> None:
