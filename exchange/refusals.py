@@ -28,7 +28,11 @@ def lock(data_dir: Path, *, report: Callable[[str], None] = lambda sentence: Non
         holder = file.read().strip()
         # A killed supervisor's keeper holds the lock until the last child is gone: that is worth a wait.
         if _is_alive(holder) or time.monotonic() > end:
-            raise StartError(f"The data in {data_dir} are in use by another start (process {holder or 'unknown'}).")
+            raise StartError(
+                f"The data in {data_dir} are in use by another start (process {holder or 'unknown'}): stop that one"
+                " with Ctrl-C, or give this one a folder and a port of its own with EXCHANGE_DATA_DIR and"
+                " EXCHANGE_PORT."
+            )
         if not told:
             report("The last start was killed. Waiting until the last of its processes has ended...")
             told = True

@@ -71,7 +71,9 @@ def test_second_start_on_the_same_data_is_refused(running: Running) -> None:
     refused = up(running.data, port=free_port())
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
-        f"CommandError: The data in {running.data} are in use by another start (process {running.process.pid})."
+        f"CommandError: The data in {running.data} are in use by another start (process {running.process.pid}): stop "
+        "that one with Ctrl-C, or give this one a folder and a port of its own with EXCHANGE_DATA_DIR and "
+        "EXCHANGE_PORT."
     ]
 
 

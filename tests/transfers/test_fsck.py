@@ -36,13 +36,20 @@ def faults(capsys: pytest.CaptureFixture[str], *, read_data: bool = True) -> lis
         call_command("fsck", "--json", *(["--read-data"] if read_data else []))
     except SystemExit as stopped:
         assert stopped.code == 1
-    return [json.loads(line)["kind"] for line in capsys.readouterr().out.splitlines()]
+    *lines, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert last == {"faults": len(lines), "read_data": read_data}
+    return [line["kind"] for line in lines]
 
 
 def test_a_sound_exchange_has_no_fault(transfer: Transfer, capsys: pytest.CaptureFixture[str]) -> None:
     assert faults(capsys) == []
     call_command("fsck", "--read-data")
     assert capsys.readouterr().out == "No fault found.\n"
+
+
+def test_json_of_a_sound_exchange_is_one_line_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("fsck", "--json")
+    assert json.loads(capsys.readouterr().out) == {"faults": 0, "read_data": False}
 
 
 def test_a_missing_object(transfer: Transfer, capsys: pytest.CaptureFixture[str]) -> None:
