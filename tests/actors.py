@@ -53,6 +53,7 @@ class Cast:
     strangers: Organization
     # St Elsewhere
     alice: Actor  # administers and sends
+    carol: Actor  # only receives there: what her site sends is not hers to see
     sender_store: Actor
     sender_read: Actor
     sender_manage: Actor
@@ -86,6 +87,7 @@ def make_cast() -> Cast:
         county_clinic=clinic,
         strangers=strange,
         alice=_person("alice", elsewhere, may_send=True, may_receive=True, may_administer=True),
+        carol=_person("carol", elsewhere, may_receive=True),
         sender_store=_machine("sender_store", elsewhere, "store"),
         sender_read=_machine("sender_read", elsewhere, "read"),
         sender_manage=_machine("sender_manage", elsewhere, "manage"),

@@ -31,6 +31,7 @@ _ALL_FAILED_WITH: Final[tuple[tuple[type[errors.ExchangeError], int], ...]] = (
     (errors.Unavailable, 503),
 )
 _COMMENT_LENGTH: Final = 64  # VR LO, PS3.5 Table 6.2-1
+_MOST_WARNINGS: Final = 5
 _FILES: Final = "application/dicom"
 _METADATA: Final = "application/dicom+json"
 _MODELS: Final = (MediaType("application", "dicom+json"), MediaType("application", "dicom+xml"))
@@ -68,6 +69,8 @@ def store(
         destination = _destination(who, address=address, transfer_id=transfer_id)
         body = _body(request)
         outcome = receiving.receive(who, destination, body.instances, study_instance_uid=study)
+        if not outcome.stored and not outcome.failed:
+            raise outcome.cut or errors.BadRequest("The body holds no instance.")
         answer.response = store_response(outcome, model=_model(request), warnings=body.warnings)
     return answer.response
 
@@ -174,7 +177,7 @@ def store_response(outcome: Outcome, *, model: MediaType = _MODELS[0], warnings:
     response["Cache-Control"] = "no-store"
     if outcome.transfer_ids:
         response["Location"] = f"{_base(outcome.transfer_ids[0])}/studies"
-    texts = [*([outcome.cut.sentence] if outcome.cut is not None else []), *warnings]
+    texts = [*([outcome.cut.sentence] if outcome.cut is not None else []), *warnings, *_too_long(outcome)]
     if texts:
         # Several values of one header are one value with commas (RFC 9110 Section 5.2).
         response["Warning"] = ", ".join(f'299 {settings.PUBLIC_URL} "{text}"' for text in texts)
@@ -183,11 +186,15 @@ def store_response(outcome: Outcome, *, model: MediaType = _MODELS[0], warnings:
     return response
 
 
+def _too_long(outcome: Outcome) -> list[str]:
+    """Sentences that an Error Comment holds the beginning of only, each once."""
+    sentences = dict.fromkeys(one.error.sentence for one in outcome.failed)
+    return [sentence for sentence in sentences if len(sentence) > _COMMENT_LENGTH][:_MOST_WARNINGS]
+
+
 def _status(outcome: Outcome) -> int:
     if outcome.cut is not None:
         return 503 if isinstance(outcome.cut, errors.Unavailable) else 400
-    if not outcome.stored and not outcome.failed:
-        return 400
     if not outcome.failed:
         return 200
     if outcome.stored:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from tests.exchange.world import RELATIONS, Target
 
 SENDING, READING_SENDER = "alice sender_store sender_manage", "sender_read"
-RECEIVING, OUTSIDE, NOBODY = "bob recipient_read", "clinic_read mallory stranger_key", "anonymous"
+RECEIVING, OUTSIDE, NOBODY = "bob recipient_read", "carol clinic_read mallory stranger_key", "anonymous"
 EVERYBODY: Final = f"{SENDING} {READING_SENDER} {RECEIVING} {OUTSIDE} {NOBODY}"
 
 
@@ -145,7 +145,7 @@ API: Final = [
         at("/api/transfers/", {}),
         {
             "alice sender_store mallory stranger_key": "201",
-            "sender_manage sender_read bob recipient_read clinic_read": "403",
+            "sender_manage sender_read bob carol recipient_read clinic_read": "403",
             NOBODY: "401",
         },
     ),
@@ -164,7 +164,7 @@ API: Final = [
     Row("api:transfer-withdraw", "POST", act("withdraw"), by_sender("200 404 404 200 409 409")),
     Row("api:transfer-revoke", "POST", revoke, by_sender("200 404 404 410 410 410")),
     Row("api:transfer-renew-link", "POST", renew, by_sender("200 404 404 410 410 410")),
-    Row("api:transfer-reopen", "POST", act("reopen", {"until": soon()}), by_sender("409 404 404 409 200 410")),
+    Row("api:transfer-reopen", "POST", act("reopen", {"until": soon()}), by_sender("409 404 404 200 200 410")),
     Row("api:transfer-accept", "POST", act("accept"), by_recipient("200 404 404 410 410 410")),
     Row("api:transfer-decline", "POST", act("decline", {"reason": "no"}), by_recipient("200 404 404 410 410 410")),
     Row("api:transfer-acknowledge", "POST", act("acknowledge"), by_recipient("200 404 404 410 410 410")),
@@ -181,7 +181,7 @@ API: Final = [
         "GET",
         at("/api/keys/"),
         {
-            "alice sender_manage bob mallory stranger_key": "200",
+            "alice sender_manage bob carol mallory stranger_key": "200",
             "sender_store sender_read recipient_read clinic_read": "403",
             NOBODY: "401",
         },
@@ -191,7 +191,7 @@ API: Final = [
         "POST",
         at("/api/keys/", {"name": "PACS", "scopes": ["read"]}),
         {
-            "alice sender_manage bob mallory stranger_key": "201",
+            "alice sender_manage bob carol mallory stranger_key": "201",
             "sender_store sender_read recipient_read clinic_read": "403",
             NOBODY: "401",
         },
@@ -201,7 +201,7 @@ API: Final = [
         "DELETE",
         at("/api/keys/0000000000000000/"),
         {
-            "alice sender_manage bob mallory stranger_key": "404",
+            "alice sender_manage bob carol mallory stranger_key": "404",
             "sender_store sender_read recipient_read clinic_read": "403",
             NOBODY: "401",
         },
@@ -212,7 +212,7 @@ API: Final = [
         at("/api/disclosures/search/", {"patient_id": "P-1"}),
         {
             "alice sender_manage mallory stranger_key": "200",
-            "sender_store sender_read bob recipient_read clinic_read": "403",
+            "sender_store sender_read bob carol recipient_read clinic_read": "403",
             NOBODY: "401",
         },
     ),
@@ -245,7 +245,7 @@ def pushing(line: str, *, elsewhere: str) -> Answers:
         "sender_store": line,
         "stranger_key": elsewhere,
         f"sender_manage {READING_SENDER} recipient_read clinic_read": "403",
-        f"alice bob mallory {NOBODY}": "401",
+        f"alice bob carol mallory {NOBODY}": "401",
     }
 
 
@@ -340,7 +340,7 @@ DICOMWEB: Final = [
         for name, root in {"": "", "transfer:": "/transfers/{transfer_id}", "to:": "/to/general-hospital"}.items()
         for method, body, answers in (
             ("GET", None, for_callers(404)),
-            ("POST", {}, {f"alice bob mallory {NOBODY}": "401", EVERYBODY: "400"}),
+            ("POST", {}, {f"alice bob carol mallory {NOBODY}": "401", EVERYBODY: "400"}),
         )
     ),
     Row("dicomweb:root", "GET", at("/dicomweb/"), in_the_union("404")),
@@ -362,11 +362,11 @@ DICOMWEB: Final = [
 def on_a_page(*, sender: str, recipient: str) -> Answers:
     """Pages know people by their session; a key is nobody there, and nobody is shown where to sign in."""
     machines = "sender_store sender_manage sender_read recipient_read clinic_read stranger_key"
-    return {"alice": sender, "bob": recipient, "mallory": "404", f"{machines} {NOBODY}": "302"}
+    return {"alice": sender, "bob": recipient, "carol mallory": "404", f"{machines} {NOBODY}": "302"}
 
 
 def for_people(status: int) -> Answers:
-    return {**on_a_page(sender=str(status), recipient=str(status)), "mallory": str(status)}
+    return {**on_a_page(sender=str(status), recipient=str(status)), "carol mallory": str(status)}
 
 
 _SEEN: Final = "200 404 404 200 200 200"
@@ -396,7 +396,7 @@ PORTAL: Final = [
             ("release", "note=agreed", "409 404 404 410 410 410"),
             ("retry", "", "409 404 404 410 410 410"),
             ("extend", "until={day}", "303 404 404 410 410 410"),
-            ("reopen", "until={day}", "409 404 404 409 303 410"),
+            ("reopen", "until={day}", "409 404 404 303 303 410"),
             ("revoke", "delivery={delivery}&sure=on", "303 404 404 410 410 410"),
             ("withdraw", "sure=on", "303 404 404 303 409 409"),
         )

@@ -126,9 +126,13 @@ def visible_transfers(who: Principal) -> QuerySet[Transfer]:
 
 
 def sender_q(who: Principal) -> Q:
-    """Transfers that the caller's organisation or department sent."""
-    everywhere = {place.organization_id for place in who.places if place.department_id is None}
-    departments = {place.department_id for place in who.places if place.department_id is not None}
+    """Transfers that the caller's organisation or department sent.
+
+    Somebody who may only receive there sees none of them; a key does, for programs ask with it how a push fares.
+    """
+    places = [place for place in who.places if who.kind != "user" or place.scopes & {"store", "manage"}]
+    everywhere = {place.organization_id for place in places if place.department_id is None}
+    departments = {place.department_id for place in places if place.department_id is not None}
     return Q(sender_id__in=everywhere) | Q(sender_department_id__in=departments)
 
 
@@ -140,8 +144,8 @@ def is_sender(who: Principal, transfer_id: UUID) -> bool:
 def may_read_sent(who: Principal, transfer_id: UUID) -> bool:
     """Whether the caller may see what is in a transfer that its side sent, and not only how it fares.
 
-    People may, whatever their role. A key must have the scope for it: that of a modality lies on the modality, and who
-    steals it is to get nothing back of what was pushed with it.
+    People who may send or administer may. A key must have the scope for it: that of a modality lies on the modality,
+    and who steals it is to get nothing back of what was pushed with it.
     """
     if who.kind == "user" or all("read" in place.scopes for place in who.places):
         return True

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import audit
-from accounts.principals import Principal
+from accounts.principals import Principal, system
 from transfers import access, errors, lookups, transitions
 from transfers.access import Act
 from transfers.expiring import clock
@@ -56,8 +56,12 @@ def reopen(who: Principal, transfer_id: UUID, until: datetime, revision: int | N
     with transaction.atomic():
         transfer = _locked(transfer_id, revision)
         now = clock.now()
+        if transfer.state == State.AVAILABLE and transfer.available_until <= now:
+            # The clock has closed it; what the next sweep would write down is not waited for.
+            transitions.apply(transfer_id, Event.LAPSE, who=system("expiry"))
+            transfer.refresh_from_db()
         _ensure_reopenable(transfer, now)
-        transitions.apply(transfer_id, Event.REOPEN, who=who, revision=revision)
+        transitions.apply(transfer_id, Event.REOPEN, who=who)
         _move_end(transfer, until, present=None, now=now)
     return Transfer.objects.get(pk=transfer_id)
 

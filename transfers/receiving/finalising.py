@@ -17,7 +17,9 @@ _DUE = """
      ORDER BY t.finalise_requested DESC, t.quiet_until LIMIT 500
 """
 _BROUGHT_NOTHING = """
-    SELECT state = 'receiving' AND instance_count = 0 AND declared_instances IS NULL
+    SELECT (state = 'receiving' OR (state = 'draft' AND NOT EXISTS (
+               SELECT FROM transfers_delivery WHERE transfer_id = t.id)))
+           AND instance_count = 0 AND declared_instances IS NULL
            AND message_record IS NULL AND purpose = ''
            AND NOT EXISTS (SELECT FROM transfers_document WHERE transfer_id = t.id)
            AND NOT EXISTS (SELECT FROM transfers_declaredinstance WHERE transfer_id = t.id)
@@ -35,6 +37,15 @@ def finalise_quiet() -> int:
     """Finalise what has been quiet long enough, or was asked to be; quiet proves nothing about completeness."""
     due: dict[UUID, bool] = dict(statements.run(_DUE, [LEASE_LIVES]))
     return sweeps.each(due, lambda transfer_id: _finalise(transfer_id, "explicit" if due[transfer_id] else "quiet"))
+
+
+def take_back(transfer_id: UUID) -> bool:
+    """Remove a transfer that was made for a push of which nothing could be stored; False where it has become more."""
+    with transaction.atomic():
+        if not _brought_nothing(transfer_id):
+            return False
+        _remove(transfer_id)
+    return True
 
 
 def discard_packs(limit: int = 500) -> int:

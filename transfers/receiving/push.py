@@ -56,19 +56,25 @@ class Staged:
 
 @dataclass(slots=True)
 class Push:
-    """What is being received for one transfer; `staged` becomes rows at the commit."""
+    """What is being received for one transfer; `staged` becomes rows at the commit.
+
+    `room` is how many bytes its sender may still send.
+    """
 
     birth: Birth
     lease_id: int
     pack_id: int
     writer: PackWriter
     staged: list[Staged]
+    room: int
     byte_count: int = 0
     beaten_at: float = 0.0
 
     def beat(self, more: int) -> None:
-        """Count bytes, and tell every ten seconds that this push is alive."""
+        """Count bytes, and tell every ten seconds that this push is alive; raises QuotaExceeded past its room."""
         self.byte_count += more
+        if self.byte_count > self.room:
+            raise errors.QuotaExceeded(quota.NO_BYTES_LEFT)
         now = time.monotonic()
         if now - self.beaten_at < _HEARTBEAT_SECONDS:
             return
@@ -103,12 +109,13 @@ def open_push(who: Principal, source: Source, *, is_first: bool = True, birth: B
     try:
         birth = birth or _birth(*found)
         quota.ensure_room_for(birth.sender_id, bytes_more=0, urgent=birth.is_urgent)
+        room = quota.bytes_left(birth.sender_id, urgent=birth.is_urgent)
         prefix = aad_prefix(birth.sender_id, birth.transfer_id, name)
         writer = vault.open_pack(name, key=birth.key.packs, aad_prefix=prefix)
     except BaseException:
         _end_lease(lease_id)  # a full disk must not leave the sender with pushes that seem to run
         raise
-    return Push(birth, lease_id, pack_id, writer, staged=[], beaten_at=time.monotonic())
+    return Push(birth, lease_id, pack_id, writer, staged=[], room=room, beaten_at=time.monotonic())
 
 
 def _birth(transfer_id: UUID, sender_id: int, wrapped: bytes, day_key_id: str, urgency: str) -> Birth:

@@ -15,6 +15,8 @@ from transfers import errors, transitions
 HEADROOM_PERCENT: Final = 10
 WARN_AT: Final = (95, 80)
 _FRESH_SECONDS: Final = 2.0
+# The sentences of a push fit the Error Comment of a Store response: 64 characters.
+NO_BYTES_LEFT: Final = "Storage limit reached. Withdraw a transfer or ask for more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +62,31 @@ def usage(organization_id: int) -> Usage:
     return Usage(*row)
 
 
+def bytes_left(organization_id: int, *, urgent: bool = False) -> int:
+    """How many bytes more it may hold; below 0 where a limit was lowered since."""
+    now = _recent(organization_id)
+    return now.max_bytes * _share(urgent) // 100 - now.bytes
+
+
 def ensure_room_for(organization_id: int, *, bytes_more: int, instances_more: int = 1, urgent: bool = False) -> None:
     """Raise QuotaExceeded where this would pass a limit."""
+    if bytes_more > bytes_left(organization_id, urgent=urgent):
+        raise errors.QuotaExceeded(NO_BYTES_LEFT)
     now = _recent(organization_id)
-    share = 100 + (HEADROOM_PERCENT if urgent else 0)
-    if now.bytes + bytes_more > now.max_bytes * share // 100:
-        raise errors.QuotaExceeded(
-            "Your organisation's storage limit is reached. Withdraw a transfer or ask for a higher limit."
-        )
-    if now.instances + instances_more > now.max_instances * share // 100:
-        raise errors.QuotaExceeded("Your organisation's limit of instances is reached. Ask for a higher limit.")
+    if now.instances + instances_more > now.max_instances * _share(urgent) // 100:
+        raise errors.QuotaExceeded("Instance limit reached. Withdraw a transfer or ask for more.")
 
 
 def ensure_room_for_transfer(organization_id: int, *, urgent: bool = False) -> None:
     """Raise QuotaExceeded where one more open transfer would pass the limit."""
     now = _recent(organization_id)
-    share = 100 + (HEADROOM_PERCENT if urgent else 0)
-    if now.open_transfers + 1 > now.max_open_transfers * share // 100:
-        raise errors.QuotaExceeded("Your organisation has too many open transfers. Withdraw some, or ask for more.")
+    if now.open_transfers + 1 > now.max_open_transfers * _share(urgent) // 100:
+        raise errors.QuotaExceeded("Too many open transfers. Withdraw some, or ask for more.")
+
+
+def _share(urgent: bool) -> int:
+    """How much of a limit may be used, in per cent."""
+    return 100 + (HEADROOM_PERCENT if urgent else 0)
 
 
 def warn_when_near(organization_id: int) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
+from uuid import UUID
 
 from django.db import DatabaseError
 
@@ -13,7 +14,7 @@ from accounts.principals import Principal
 from transfers import errors
 from transfers.access import Destination
 from transfers.formats import checksum, part10
-from transfers.receiving import committing, intake, push, quota
+from transfers.receiving import committing, finalising, intake, push, quota
 from transfers.receiving.outcome import Failed, Outcome
 from transfers.receiving.push import Push, Staged
 
@@ -62,6 +63,7 @@ class Reception:
         self._destination = destination
         self._study_instance_uid = study_instance_uid
         self._pushes: dict[str, Push] = {}
+        self._made: set[UUID] = set()
         self._outcome = Outcome()
         self._quiet = destination.quiet_stow
 
@@ -73,7 +75,7 @@ class Reception:
     ) -> None:
         for running in self._pushes.values():
             with suppress(DatabaseError):  # a database that is away lets leases run out
-                push.drop(running)
+                self._drop(running)
 
     def take(self, chunks: Iterable[Chunk]) -> None:
         """Receive one instance; a refusal is noted and the next one may come."""
@@ -104,12 +106,18 @@ class Reception:
     def _commit_one(self, study_instance_uid: str) -> None:
         one = self._pushes[study_instance_uid]
         if not one.staged:
-            push.drop(self._pushes.pop(study_instance_uid))
+            self._drop(self._pushes.pop(study_instance_uid))
             return
         stored, failed = committing.commit(self._who, one, quiet=self._quiet)
         del self._pushes[study_instance_uid]  # not before: what fails on the way is dropped at the end
         self._outcome.stored += stored
         self._outcome.failed += failed
+
+    def _drop(self, running: Push) -> None:
+        """Give a push up, and with it the transfer that was made for it: nobody is to wonder where that went."""
+        push.drop(running)
+        if running.birth.transfer_id in self._made:
+            finalising.take_back(running.birth.transfer_id)
 
     def _feed(self, running: _Running, chunk: Chunk) -> None:
         running.scanner.feed(chunk)
@@ -159,7 +167,8 @@ class Reception:
                 return found
             if self._destination.transfer_id is not None:
                 raise errors.Conflict("This transfer takes no more instances.")
-            intake.create_transfer(self._who, self._destination, study_instance_uid=study)
+            made = intake.create_transfer(self._who, self._destination, study_instance_uid=study)
+            self._made |= {made} if made else set()
         raise errors.Busy("This study is being received and closed at the same moment. Send it again.")
 
     def _finish(self, running: _Running) -> None:

@@ -10,6 +10,7 @@ from tests.exchange.dicomweb.conftest import Site
 from tests.exchange.dicomweb.storing import TO, Part, body, failed, file, kept, module, post, reasons, store, stored
 from tests.transfers.formats.test_nativexml import expected
 from tests.transfers.formats.test_nativexml import read as read_xml
+from transfers import errors
 from transfers.models import Instance, Transfer
 
 FILES = "application/dicom"
@@ -63,7 +64,8 @@ def test_preamble_and_epilogue_are_no_parts(alice: Site) -> None:
     ids=["no part", "line feeds", "cut off"],
 )
 def test_what_is_no_body_is_refused(alice: Site, octets: bytes) -> None:
-    assert post(alice, octets, root=FILES).status == 400
+    reply = post(alice, octets, root=FILES)
+    assert reply.status == 400 and json.loads(reply.body)["detail"].startswith("The ")
     assert not Instance.objects.exists()
 
 
@@ -84,6 +86,25 @@ def test_one_good_and_one_that_is_none(alice: Site) -> None:
 def test_all_bad_is_a_conflict_with_the_module(alice: Site) -> None:
     reply = store(alice, file(b"no"), file(b"neither"), root=FILES)
     assert (reply.status, reasons(reply), stored(reply)) == (409, [MALFORMED, MALFORMED], [])
+
+
+def test_a_sentence_too_long_for_its_element_is_told_whole(alice: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentence = "The data set cannot be read, and this sentence says so at more length than 64 characters."
+    monkeypatch.setattr(errors.NotDicom, "sentence", sentence)
+    reply = store(alice, file(b"no"), file(b"neither"), root=FILES)
+    comments = {item["00000902"]["Value"][0] for item in module(reply)["0008119A"]["Value"]}
+    assert comments == {sentence[:63] + "…"}
+    assert reply.headers["Warning"].count(sentence) == 1
+
+
+def test_of_what_is_refused_no_transfer_is_left(alice: Site) -> None:
+    good = factories.make_ct()
+    assert store(alice, file(good[:-10]), root=FILES).status == 409
+    assert not Transfer.objects.exists()
+    assert store(alice, file(good[:-10]), path="/dicomweb/studies", root=FILES).status == 409
+    assert not Transfer.objects.exists()
+    assert store(alice, file(good[:-10]), file(good), root=FILES).status == 202
+    assert Transfer.objects.get().instance_count == 1
 
 
 def test_a_study_in_the_url_refuses_others(alice: Site) -> None:

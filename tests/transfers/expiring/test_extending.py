@@ -57,6 +57,15 @@ def test_an_organisations_ceiling_counts_from_the_first_day(
     expiring.extend(sender, transfer.pk, days_ahead(39))
 
 
+def test_what_the_clock_has_closed_is_opened_again_before_a_sweep(sent: Make, sender: Principal) -> None:
+    transfer = sent()
+    age(transfer, 40 * DAY)
+    opened = expiring.reopen(sender, transfer.pk, days_ahead(30))
+    assert (opened.state, opened.closed_at) == (State.AVAILABLE, None)
+    with pytest.raises(errors.Conflict):
+        expiring.reopen(sender, transfer.pk, days_ahead(30))
+
+
 def test_an_older_revision_changes_nothing(sent: Make, sender: Principal) -> None:
     transfer = sent()
     with pytest.raises(errors.PreconditionFailed):

@@ -22,6 +22,21 @@ def test_bytes_are_limited(push: Push, sender: Organization) -> None:
     assert isinstance(outcome.failed[0].error, errors.QuotaExceeded)
 
 
+def test_the_first_push_is_limited_too(push: Push, sender: Organization) -> None:
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=100)
+    outcome = push([make_ct()])
+    assert isinstance(outcome.failed[0].error, errors.QuotaExceeded)
+    assert not Transfer.objects.exists()
+
+
+def test_what_fits_of_a_push_is_kept(push: Push, sender: Organization) -> None:
+    study, instance = make_uid(), make_ct()
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=len(instance) * 5 // 2)
+    outcome = push([make_ct(StudyInstanceUID=study) for _ in range(4)])
+    assert (len(outcome.stored), len(outcome.failed)) == (2, 2)
+    assert Transfer.objects.get().stored_bytes <= len(instance) * 5 // 2
+
+
 def test_instances_are_limited_within_one_push(push: Push, sender: Organization) -> None:
     Organization.objects.filter(pk=sender.pk).update(max_instances=2)
     study = make_uid()
@@ -40,8 +55,9 @@ def test_open_transfers_are_limited(push: Push, sender: Organization) -> None:
 def test_an_urgent_transfer_has_headroom(push: Push, sender: Organization) -> None:
     study = make_uid()
     push([make_ct(StudyInstanceUID=study)])
-    transfer = Transfer.objects.get()
-    Organization.objects.filter(pk=sender.pk).update(max_bytes=transfer.stored_bytes - 1)
+    both = 2 * Transfer.objects.get().stored_bytes
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=both * 100 // 105)
+    assert push([make_ct(StudyInstanceUID=study)]).failed
     Transfer.objects.update(urgency="urgent")
     assert not push([make_ct(StudyInstanceUID=study)]).failed
 
