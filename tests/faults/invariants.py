@@ -10,6 +10,7 @@ from email import message_from_bytes, policy
 from typing import Final
 from urllib.parse import urlsplit
 
+from tests.faults import sending
 from tests.faults import tree as trees
 from tests.faults.sending import TIMEOUT, Journal
 from tests.faults.tree import Tree
@@ -98,7 +99,8 @@ def pull_digests(tree: Tree, study_instance_uid: str) -> set[str]:
         client.request("GET", path, headers={"Authorization": credential, "Accept": _ACCEPT})
         response = client.getresponse()
         body = response.read()
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException) as error:
+        sending.tell_if_unanswered(error, "pull")
         return set()
     finally:
         client.close()

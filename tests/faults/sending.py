@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -139,13 +140,20 @@ def push(
             encode_chunked=chunked,
         )
         answer = read_answer(client.getresponse())
-    except (OSError, http.client.HTTPException):
+    except (OSError, http.client.HTTPException) as error:
+        tell_if_unanswered(error, "push")
         answer = Answer(0)
     finally:
         client.close()
     if journal is not None:
         journal.note(answer, files)
     return answer
+
+
+def tell_if_unanswered(error: Exception, what: str) -> None:
+    """A connection that breaks is what a killed program does; one that stands still for minutes deserves a look."""
+    if isinstance(error, TimeoutError):
+        warnings.warn(f"A {what} got no answer within {TIMEOUT:.0f} seconds.", stacklevel=2)
 
 
 def read_answer(response: http.client.HTTPResponse) -> Answer:
