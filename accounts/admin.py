@@ -1,31 +1,25 @@
 """The admin of organisations, people and keys (docs/operations.md)."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 
-from accounts import credentials, deactivating
-from accounts.administration import Audited, NamedChoice, ReadOnly, principal_of
+from accounts import deactivating, keys_admin
+from accounts.administration import Audited, ReadOnly, principal_of
 from accounts.forms import (
     DepartmentForm,
-    KeyBase,
     MembershipForm,
     NewPersonForm,
     OrganizationForm,
     PartnershipForm,
     PasswordForm,
     PersonForm,
-    refuse_foreign,
 )
 from accounts.models import (
-    ApiKey,
     AuditEvent,
     AuditSegment,
     Department,
@@ -34,20 +28,14 @@ from accounts.models import (
     Partnership,
     User,
 )
-from accounts.principals import Scope
 
 if TYPE_CHECKING:  # generic for the type checker alone
-    DepartmentRows = admin.TabularInline[Department, Organization]
+    DepartmentRows = admin.StackedInline[Department, Organization]
     People = UserAdmin[User]
 else:
-    DepartmentRows, People = admin.TabularInline, UserAdmin
+    DepartmentRows, People = admin.StackedInline, UserAdmin
 
-SCOPES: dict[Scope, str] = {
-    "store": "store: sends for the organisation, and follows what it has sent",
-    "read": "read: searches and fetches what was sent to the organisation",
-    "manage": "manage: administers it - keys, what it has sent, and who got a patient's studies",
-}
-
+assert keys_admin  # it registers its table
 admin.site.unregister(Group)  # roles are memberships; Django's groups would be a second way to hold rights
 
 
@@ -153,88 +141,6 @@ class PersonAdmin(Audited, People):
             deactivating.deactivate(user, who=principal_of(request))
             self.log_change(request, user, [{"changed": {"fields": ["is_active"]}}])
         self.message_user(request, f"{len(people)} deactivated.", messages.SUCCESS)
-
-
-class _NewKey(KeyBase):
-    organization = NamedChoice(Organization.objects.filter(is_active=True), label="Organisation")
-    department = NamedChoice(
-        Department.objects.filter(is_active=True).select_related("organization"),
-        required=False,
-        help_text="One of this organisation, to which the key is limited. Empty: all of the organisation.",
-    )
-    owner = NamedChoice(
-        User.objects.filter(is_active=True),
-        required=False,
-        help_text="A person with whom the key dies; none for a site.",
-    )
-    scopes = forms.MultipleChoiceField(
-        choices=list(SCOPES.items()), widget=forms.CheckboxSelectMultiple, label="What it may do"
-    )
-    days = forms.IntegerField(
-        min_value=1, max_value=365, initial=365, help_text="How long it is good for; 365 at most."
-    )
-
-    class Meta:
-        model = ApiKey
-        fields = ("name", "organization", "department", "owner", "scopes")
-        help_texts = {"name": "The machine or program that will use it."}
-
-    def clean(self) -> dict[str, Any]:  # Any: cleaned values by name
-        values: dict[str, Any] = super().clean() or {}  # Any: as above
-        refuse_foreign(self, values)
-        return values
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnly):
-    """Keys are made and revoked, never changed; the secret is on one page, once."""
-
-    list_display = ("public_id", "name", "organization__address", "scopes", "expires_at", "revoked_at", "last_used_at")
-    search_fields = ("public_id", "name", "organization__address", "owner__email")
-    actions = ("revoke",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # Any: Django's own signature
-        return bool(request.user.has_perm("accounts.add_apikey"))
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
-        return super().get_form(request, obj, change, **options) if obj else _NewKey
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # Any: Django's own signature
-        return super().get_fields(request, obj) if obj else [*_NewKey.Meta.fields, "days"]
-
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:  # Any: Django's signature
-        values = form.cleaned_data
-        issued = credentials.issue_key(
-            values["organization"],
-            name=values["name"],
-            scopes=values["scopes"],
-            department=values["department"],
-            owner=values["owner"],
-            lifetime=timedelta(days=values["days"]),
-        )
-        obj.pk, obj.public_id = issued.key.pk, issued.key.public_id
-        request.META["exchange.secret"] = issued.secret
-
-    def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the secret in this very answer: a redirect would have to keep it somewhere."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Key {obj.public_id}",
-            "opts": self.opts,
-            "secret": request.META.pop("exchange.secret"),
-        }
-        return TemplateResponse(request, "admin/key_issued.html", context, headers={"Cache-Control": "no-store"})
-
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("accounts.change_apikey"))
-
-    @admin.action(description="Revoke at once", permissions=["revoke"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        keys = list(queryset.filter(revoked_at=None))
-        for key in keys:
-            credentials.revoke_key(key)
-            self.log_change(request, key, [{"changed": {"fields": ["revoked_at"]}}])
-        self.message_user(request, f"{len(keys)} revoked.", messages.SUCCESS)
 
 
 @admin.register(AuditEvent)

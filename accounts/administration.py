@@ -12,7 +12,7 @@ from django.db.models import BinaryField, ForeignKey, Model
 from django.db.models.query import QuerySet
 from django.http import HttpRequest
 
-from accounts import audit, authentication
+from accounts import audit, authentication, columns
 from accounts.models import Organization, User
 from accounts.principals import Principal
 
@@ -60,7 +60,20 @@ class ReadOnly(Audited):
     """A table in which only the exchange itself writes."""
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:  # Any: Django's own signature
-        return [field.name for field in self.opts.fields if not isinstance(field, BinaryField)]
+        return [columns.shown(field.name) for field in self.opts.fields if not isinstance(field, BinaryField)]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:  # Any: paths, and functions that show one
+        return [path if hasattr(self, path) else columns.shown(path) for path in map(str, self.list_display)]
+
+    def get_list_select_related(self, request: HttpRequest) -> list[str]:
+        """Every table that a column of the list reaches into, so that a page is one query."""
+        paths = {path.rpartition("__")[0] for path in map(str, self.list_display) if "__" in path.strip("_")}
+        given = self.list_select_related
+        return sorted(paths | set(() if isinstance(given, bool) else given))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:  # Any: whichever table
+        who = {field.name for field in self.opts.fields} & set(columns.WHO)
+        return columns.with_names(super().get_queryset(request), *sorted(who))
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # Any: Django's own signature
         return False

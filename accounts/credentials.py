@@ -54,9 +54,13 @@ def issue_key(
     owner: User | None = None,
     bound_to: str = "",
     lifetime: timedelta = KEY_LIFETIME,
+    public_id: str = "",
 ) -> IssuedKey:
-    """Make a key `wsk_<id>_<secret>` of 256 random bits."""
-    public_id, secret = secrets.token_hex(8), secrets.token_hex(32)
+    """Make a key `wsk_<id>_<secret>` of 256 random bits; `public_id` is one of `key_id_for`, or drawn at random.
+
+    Raises IntegrityError where a key has this id already.
+    """
+    public_id, secret = public_id or secrets.token_hex(8), secrets.token_hex(32)
     key = ApiKey.objects.create(
         public_id=public_id,
         digest=keyed_digest("key", secret),
@@ -69,6 +73,11 @@ def issue_key(
         expires_at=timezone.now() + lifetime,
     )
     return IssuedKey(key, f"{KEY_PREFIX}_{public_id}_{secret}")
+
+
+def key_id_for(user: User, form: str) -> str:
+    """The id of the one key that a person's form makes: sent twice, it meets the key that it has made."""
+    return keyed_digest("key form", f"{user.pk}\0{form}")[:8].hex()
 
 
 def revoke_key(key: ApiKey) -> None:

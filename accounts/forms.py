@@ -3,6 +3,9 @@
 What is not built yet (DIMSE) has columns and no field here.
 """
 
+import zoneinfo
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import available_timezones
 
@@ -26,18 +29,41 @@ else:
 
 _PHONE: Final = "Where people are called back. It stands in mails and on the pages of links."
 _MAIL: Final = "Where notices go. Empty: to the people who may receive there."
-_TIME_ZONE: Final = "In which times are written in mails."
+_TIME_ZONE: Final = "In which times are written in mails to it."
+_OWN_TIME_ZONE: Final = "In which times are written on the pages this person sees, and in mails to them."
+# The rest of the database are older names for the same clocks, and such as `localtime`, which means each machine's own.
+_AREAS: Final = (
+    *("Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"),
+)
 _FOREIGN: Final = "It is not a department of this organisation."
 
 
-def _time_zones() -> list[tuple[str, str]]:
-    """UTC, then places; every name that a row may hold is there, so that saving changes none."""
-    return [(name, name) for name in ("UTC", *sorted(available_timezones() - {"UTC"}))]
+@cache
+def _time_zones() -> tuple[tuple[str, str], ...]:
+    """UTC, then places; of several names of one place the present one, where the system has the list of them."""
+    places = {name for name in available_timezones() if name.split("/")[0] in _AREAS and "/" in name}
+    return tuple((name, name) for name in ("UTC", *sorted(places & _present_names() or places)))
+
+
+def _present_names() -> set[str]:
+    """What the time zone database lists by country, in its `zone.tab`; empty where there is none."""
+    lists = (Path(folder, "zone.tab") for folder in zoneinfo.TZPATH)
+    found = next((file for file in lists if file.is_file()), None)
+    lines = found.read_text(encoding="utf-8").splitlines() if found else []
+    return {line.split("\t")[2] for line in lines if line.count("\t") >= 2 and not line.startswith("#")}
 
 
 class TimeZoneField(forms.ChoiceField):
     def __init__(self, **options: Any) -> None:  # Any: options of the field
         super().__init__(choices=_time_zones, initial="UTC", **options)
+
+
+def _keep_time_zone(form: "forms.ModelForm[Any]") -> None:  # Any: an organisation or a person
+    """An older name that a row holds stays a choice of it, so that saving changes nothing."""
+    field, held = form.fields["time_zone"], form.instance.time_zone
+    assert isinstance(field, TimeZoneField)
+    if held not in dict(_time_zones()):
+        field.choices = [(held, held), *_time_zones()]
 
 
 class OrganizationForm(OrganizationBase):
@@ -80,6 +106,10 @@ class OrganizationForm(OrganizationBase):
             "quiet_stow_seconds": "A push is complete after so long without a byte, if nobody says so before.",
             "quiet_cut_seconds": "The same where the last push was cut off: its sender may come again.",
         }
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
+        super().__init__(*args, **options)
+        _keep_time_zone(self)
 
     def clean_allowed_origins(self) -> list[str]:
         """An empty field is an empty list."""
@@ -138,7 +168,7 @@ class MembershipForm(MembershipBase):
 
 
 class NewPersonForm(NewUser):
-    time_zone = TimeZoneField(help_text=_TIME_ZONE)
+    time_zone = TimeZoneField(help_text=_OWN_TIME_ZONE)
 
     class Meta:
         model = User
@@ -155,7 +185,7 @@ class NewPersonForm(NewUser):
 
 
 class PersonForm(ChangedUser):
-    time_zone = TimeZoneField(help_text=_TIME_ZONE)
+    time_zone = TimeZoneField(help_text=_OWN_TIME_ZONE)
 
     class Meta:
         model = User
@@ -166,6 +196,10 @@ class PersonForm(ChangedUser):
             "is_staff": "For operators of the exchange alone; an organisation's administrators have memberships.",
             "is_superuser": "For operators of the exchange alone.",
         }
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: Django's own signature
+        super().__init__(*args, **options)
+        _keep_time_zone(self)
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()

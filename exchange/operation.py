@@ -19,6 +19,7 @@ class Site(AdminSite):
     site_header = "Waystation: operation"
     site_title = "Waystation"
     index_title = "Operation"
+    enable_nav_sidebar = False  # the index says the same, and wide tables need the room
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:  # Any: as Django has it
         """Groups instead of apps; the page of one app stays as Django makes it."""

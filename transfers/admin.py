@@ -11,7 +11,6 @@ from django.http import HttpRequest
 
 from accounts.administration import ReadOnly
 from transfers import jobs
-from transfers.expiring import registering
 from transfers.models import (
     Commitment,
     DeclaredInstance,
@@ -47,12 +46,11 @@ class TransferAdmin(ReadOnly):
         "state",
         "why",
         "sender__address",
-        "urgency",
         "instance_count",
         "still_stored",
+        "created_at",
         "available_until",
         "purge_at",
-        "created_at",
     )
     list_filter = ("state", "reason", "urgency")
     search_fields = ("=reference", "=id", "sender__address")
@@ -179,11 +177,15 @@ class FindingAdmin(ReadOnly):
 class JobAdmin(ReadOnly):
     """The queue of record; dead jobs wait here for a person."""
 
-    list_display = ("id", "event", "row", "state", "attempts", "max_attempts", "due_at", "done_at", "error")
+    list_display = ("id", "event", "row", "state", "tried", "due_at", "done_at", "error")
     list_filter = ("state", "event")
     search_fields = ("=event", "=row", "=id")
     ordering = ("-id",)
     actions = ("retry",)
+
+    @admin.display(description="tried", ordering="attempts")
+    def tried(self, row: Job) -> str:
+        return f"{row.attempts} of {row.max_attempts}"
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("transfers.change_job"))
@@ -254,7 +256,7 @@ class DisclosureAdmin(ReadOnly):
     list_display = (
         "reference",
         "sender__address",
-        "recipient_name",
+        "recipient",
         "progress",
         "pulled_instances",
         "instance_count",
@@ -262,7 +264,3 @@ class DisclosureAdmin(ReadOnly):
         "closed_at",
     )
     search_fields = ("=reference", "=transfer_id", "=recipient")
-
-    @admin.display(description="recipient")
-    def recipient_name(self, row: Disclosure) -> str:
-        return registering.recipient_name(row.recipient) or row.recipient

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.db.models import BinaryField
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import authentication, credentials
+from accounts import audit, authentication, credentials
+from accounts.administration import ReadOnly
 from accounts.authentication import InvalidCredentials
 from accounts.models import ApiKey, AuditEvent, Department, Membership, Organization, Partnership, User
 from tests import factories, sealing
@@ -20,7 +22,7 @@ from tests.actors import Cast, make_cast
 from tests.exchange.portal.linking import text_of
 from tests.factories import make_ct
 from transfers import expiring
-from transfers.models import Finding, Job, Transfer
+from transfers.models import Destruction, Disclosure, Finding, Job, Transfer
 
 OURS = [model for label in ("accounts", "transfers") for model in apps.get_app_config(label).get_models()]
 # Written anew every ten minutes and worthless by themselves.
@@ -103,7 +105,7 @@ def test_a_destroyed_transfer_says_why_and_that_nothing_is_left(cast: Cast, oper
     expiring.withdraw(cast.alice.who, transfer.pk)
     expiring.delete_objects(transfer.pk)
     transfers = text_of(operator.get("/admin/transfers/transfer/"))
-    assert re.search(rf"{transfer.reference} purged withdrawn st-elsewhere routine 1 0 ", transfers)
+    assert re.search(rf"{transfer.reference} purged withdrawn st-elsewhere 1 0 ", transfers)
     assert "open, ended" in text_of(operator.get("/admin/transfers/delivery/"))
 
 
@@ -194,6 +196,52 @@ def test_choices_are_named(cast: Cast, operator: Client) -> None:
     assert "object (" not in text.partition("<form")[2].partition("</form>")[0]
 
 
+def test_a_list_says_who_and_how_a_column_is_called(cast: Cast, operator: Client) -> None:
+    assert cast.alice.user is not None
+    issued = credentials.issue_key(cast.st_elsewhere, name="PACS", scopes=["store", "read"])
+    transfer = sealing.send([make_ct()], sender=cast.st_elsewhere, to=[cast.general_hospital])
+    expiring.withdraw(cast.alice.who, transfer.pk)
+    audit.record(authentication.authenticate_secret(issued.secret), "key.use", organization_id=cast.st_elsewhere.pk)
+    trail = text_of(operator.get(page(AuditEvent, "changelist")))
+    assert f"user:{cast.alice.user.pk} ({cast.alice.user.email})" in trail
+    assert f"key:{issued.key.public_id} (PACS)" in trail
+    register = text_of(operator.get(page(Disclosure, "changelist")))
+    assert f"organization:{cast.general_hospital.pk} (General Hospital)" in register
+    assert "read, store" in text_of(operator.get(page(ApiKey, "changelist")))
+    keys_page = text_of(operator.get(page(ApiKey, "change", issued.key.pk)))
+    assert "Organisation:" in keys_page and "read, store" in keys_page
+    assert "when its day is over" in text_of(operator.get(page(Destruction, "changelist")))
+
+
+@pytest.mark.parametrize("model", [model for model in OURS if model.__name__ not in NOT_SHOWN])
+def test_columns_are_called_as_people_call_them(operator: Client, rf: Any, model: Any) -> None:  # Any: a model
+    request, its_page = rf.get("/"), admin.site._registry[model]
+    request.user = User.objects.get()
+    names = {*its_page.get_list_display(request), *its_page.get_fields(request, model())}
+    form = None if isinstance(its_page, ReadOnly) else its_page.get_form(request)
+    labels = [str(label_for_field(name, model, its_page, form=form)) for name in names]
+    assert not [label for label in labels if re.search("organization|sop |crc32|uid|__|  ", label.replace("UID", ""))]
+
+
+@pytest.mark.parametrize("model", [AuditEvent, ApiKey, Disclosure])
+def test_a_longer_list_asks_no_more(
+    cast: Cast, operator: Client, django_assert_max_num_queries: Any, model: Any
+) -> None:  # Any: a fixture, a model
+    operator.get(page(model, "changelist"))
+    counts = []
+    for _ in range(2):
+        for _ in range(3):
+            issued = credentials.issue_key(cast.st_elsewhere, name="PACS", scopes=["store"])
+            who = authentication.authenticate_secret(issued.secret)
+            audit.record(who, "key.use", organization_id=cast.st_elsewhere.pk)
+            transfer = sealing.send([make_ct()], sender=cast.st_elsewhere, to=[cast.general_hospital])
+            expiring.withdraw(cast.alice.who, transfer.pk)
+        with django_assert_max_num_queries(30) as asked:
+            operator.get(page(model, "changelist"))
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
 def test_rows_have_names_and_forms_say_what_is_built(cast: Cast, operator: Client) -> None:
     membership = Membership.objects.filter(organization=cast.general_hospital).first()
     partnership = Partnership.objects.first()
@@ -247,6 +295,20 @@ def test_what_cannot_be_is_told_in_a_sentence(operator: Client, change: dict[str
     form = dict(re.findall(r'name="([\w-]+)" value="([^"]*)"', text))
     form |= {"name": "New Site", "address": "new-site", "departments-TOTAL_FORMS": "0", "time_zone": "UTC"}
     assert sentence in operator.post(page(Organization, "add"), form | change).content.decode()
+
+
+def test_time_zones_are_places_in_their_present_names(operator: Client) -> None:
+    offered = set(re.findall(r'<option value="([^"]+)"', operator.get(page(User, "add")).content.decode()))
+    assert {"UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"} <= offered
+    assert not {"localtime", "Zulu", "ROK", "Etc/GMT+5", "US/Eastern"} & offered
+
+
+def test_an_older_name_of_a_time_zone_is_kept(cast: Cast, operator: Client) -> None:
+    assert cast.alice.user is not None
+    User.objects.filter(pk=cast.alice.user.pk).update(time_zone="ROK")
+    form = {"email": cast.alice.user.email, "name": "Alice", "time_zone": "ROK", "is_active": "on"}
+    assert operator.post(page(User, "change", cast.alice.user.pk), form).status_code == 302
+    assert operator.post(page(User, "change", cast.alice.user.pk), form | {"time_zone": "Zulu"}).status_code == 200
 
 
 def test_two_spellings_of_an_address_are_one_account(cast: Cast, operator: Client) -> None:
@@ -317,8 +379,19 @@ def test_people_are_deactivated_but_never_oneself(cast: Cast, operator: Client) 
     assert list(User.objects.filter(is_active=False)) == [alice]
 
 
+def key_form(client: Client, organization: Organization, **values: Any) -> dict[str, Any]:  # Any: fields by name
+    """The form to add a key as the page gives it, filled in."""
+    number = re.search(r'name="form_id" value="([^"]+)"', client.get(page(ApiKey, "add")).content.decode())
+    assert number is not None
+    return (
+        {"name": "PACS", "organization": organization.pk, "scopes": ["store"], "days": "1"}
+        | values
+        | {"form_id": number[1]}
+    )
+
+
 def test_a_key_is_shown_once(cast: Cast, operator: Client) -> None:
-    form = {"name": "PACS", "organization": cast.st_elsewhere.pk, "scopes": ["store", "read"], "days": "30"}
+    form = key_form(operator, cast.st_elsewhere, scopes=["store", "read"], days="30")
     response: Any = operator.post(page(ApiKey, "add"), form)  # Any: the test client's response
     secret = re.search(r"wsk_[0-9a-f_]+", response.content.decode())
     assert secret is not None
@@ -329,15 +402,35 @@ def test_a_key_is_shown_once(cast: Cast, operator: Client) -> None:
     assert secret[0] not in operator.get(page(ApiKey, "change", ApiKey.objects.get(name="PACS").pk)).content.decode()
 
 
+def test_the_page_of_a_new_key_loaded_again_makes_no_second(cast: Cast, operator: Client) -> None:
+    form = key_form(operator, cast.st_elsewhere)
+    first: Any = operator.post(page(ApiKey, "add"), form)  # Any: the test client's response
+    secret = re.search(r"<textarea[^>]* readonly[^>]*>(wsk_[0-9a-f_]+)</textarea>", first.content.decode())
+    assert secret is not None
+    again: Any = operator.post(page(ApiKey, "add"), form, follow=True)  # Any: as above
+    key = ApiKey.objects.get(name="PACS")
+    assert again.redirect_chain == [(page(ApiKey, "change", key.pk), 302)]
+    assert "The secret was shown once" in again.content.decode()
+    assert secret[1] not in again.content.decode()
+    assert authentication.authenticate_secret(secret[1]).organizations("store") == {cast.st_elsewhere.pk}
+
+
+def test_forms_opened_one_after_the_other_make_a_key_each(cast: Cast, operator: Client) -> None:
+    for _ in range(2):
+        operator.post(page(ApiKey, "add"), key_form(operator, cast.st_elsewhere))
+    assert ApiKey.objects.filter(name="PACS").count() == 2
+
+
+def test_a_key_form_without_its_number_makes_none(cast: Cast, operator: Client) -> None:
+    form = key_form(operator, cast.st_elsewhere) | {"form_id": ""}
+    told: Any = operator.post(page(ApiKey, "add"), form)  # Any: the test client's response
+    assert "Open the page to add a key anew." in told.content.decode()
+    assert not ApiKey.objects.filter(name="PACS").exists()
+
+
 def test_a_key_for_a_department_of_another_organisation_is_refused(cast: Cast, operator: Client) -> None:
     department = factories.make_department(cast.general_hospital)
-    form = {
-        "name": "PACS",
-        "organization": cast.st_elsewhere.pk,
-        "department": department.pk,
-        "scopes": "read",
-        "days": "1",
-    }
+    form = key_form(operator, cast.st_elsewhere, department=department.pk, scopes="read")
     response = operator.post(page(ApiKey, "add"), form)
     assert "It is not a department of this organisation." in response.content.decode()
     assert not ApiKey.objects.filter(name="PACS").exists()
