@@ -43,6 +43,7 @@ class DepartmentInline(DepartmentRows):
     model = Department
     form = DepartmentForm
     extra = 0
+    can_delete = False  # as on its own page: it is made inactive, for transfers name it
     fields = ("slug", "name", "desk_phone", "notify_email", "is_active")
     show_change_link = True
 

@@ -87,6 +87,8 @@ def shown(path: str) -> Callable[[Any], Any] | str:  # Any: a row, and what stan
         for part in path.split("__"):
             value = getattr(value, part, None)
         name = getattr(row, f"{path}_name", "")
+        if value == "":
+            return None  # shown as a dash
         if name:
             return f"{value} ({name})"
         return words(value) if words is not None else _linked(value)
