@@ -4,12 +4,15 @@ Django calls the handlers by their names in exchange/urls.py.
 """
 
 import sys
+from datetime import UTC, datetime
 from typing import Final
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.template import loader
 from django.views import defaults
 
 from exchange import problems
@@ -25,6 +28,22 @@ def say(request: HttpRequest, error: Exception) -> HttpResponse:
         problem.content = f"{problems.sentence_of(error)}\n".encode()
         problem["Content-Type"] = "text/plain; charset=utf-8"
     return problem
+
+
+def closed(request: HttpRequest, note: str) -> HttpResponse:
+    """Maintenance, made without the database: problem details to a program, a page to a person."""
+    problem = problems.problem(errors.Unavailable(f"The exchange is closed for maintenance. {note}".strip()), request)
+    if _is_for_programs(request):
+        return problem
+    page = loader.render_to_string("503.html", {"note": note, "now": datetime.now(UTC)})  # no request: nobody is read
+    return HttpResponse(page, status=problem.status_code, headers={"Cache-Control": "no-store"})
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form without its token; Django gives the reason, which says nothing to whoever sent it."""
+    if _is_for_programs(request):
+        return problems.problem(errors.Forbidden(), request)
+    return render(request, "403_csrf.html", status=403)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -12,7 +12,6 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
 from exchange import fallbacks
-from transfers import errors
 from transfers.models import Switch
 
 RETRY_AFTER: Final = 60
@@ -30,8 +29,7 @@ class Maintenance:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path.startswith(_OPEN) or (note := self._recent_note()) is None:
             return self._get_response(request)
-        sentence = f"The exchange is closed for maintenance. {note}".strip()
-        response = fallbacks.say(request, errors.Unavailable(sentence))
+        response = fallbacks.closed(request, note)
         response["Retry-After"] = str(RETRY_AFTER)
         return response
 

@@ -105,6 +105,7 @@ AUTH_PASSWORD_VALIDATORS = [
         ("CommonPasswordValidator", {}),
     )
 ]
+CSRF_FAILURE_VIEW = "exchange.fallbacks.csrf_failure"
 LOGIN_URL, LOGIN_REDIRECT_URL = "account_login", "portal:inbox"
 ACCOUNT_ADAPTER = "exchange.portal.signing_in.Adapter"
 ACCOUNT_LOGIN_METHODS = {"email"}

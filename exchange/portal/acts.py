@@ -3,111 +3,68 @@
 The page offers what makes sense in a state; what is offered in vain is refused by the phase, with a sentence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django import forms
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.principals import Principal
-from exchange.portal import words
+from exchange.portal import forms
+from exchange.portal.forms import Form
 from exchange.templatetags.exchange_words import zone_of
-from transfers import addressing, expiring
+from transfers import addressing, errors, expiring
 from transfers.addressing import IssuedPin, TransferView
 from transfers.addressing.views import DeliveryView
 from transfers.rules.lifecycle import OVER, REOPENABLE, Access, Reason, State
-from transfers.rules.purposes import Purpose
-
-MAX_TEXT: Final = 4000
 
 Values = dict[str, Any]  # Any: cleaned values by name
-
-
-class _Nothing(forms.Form):
-    sentence = ""
-
-
-class _Reason(forms.Form):
-    sentence = "Say why, so that the sender knows what to do."
-    reason = forms.CharField(max_length=MAX_TEXT)
-
-
-class _Note(forms.Form):
-    sentence = "Say why it may go to the recipients all the same."
-    note = forms.CharField(max_length=MAX_TEXT)
-
-
-class _Sure(forms.Form):
-    sentence = "Tick the box to say that you are sure."
-    sure = forms.BooleanField()
-
-
-class _OneLink(forms.Form):
-    sentence = "Choose the reader who is to get the new link."
-    delivery = forms.IntegerField(min_value=1)
-
-
-class _OneDelivery(_Sure):
-    sentence = "Choose a recipient, and tick the box to say that you are sure."
-    delivery = forms.IntegerField(min_value=1)
-
-
-class _LastDay(forms.Form):
-    sentence = "Give the last day on which it is to be open, such as 2027-01-31."
-    until = forms.DateField(input_formats=["%Y-%m-%d"])
-
-    def clean_until(self) -> date:
-        """A day that exists in every zone; whether it is too near or too far is for the phase to say."""
-        day: date = self.cleaned_data["until"]
-        if not 2000 <= day.year < 3000:
-            raise ValidationError("")
-        return day
-
-
-class _Send(forms.Form):
-    sentence = "One of the recipients is neither an address of the directory nor an e-mail address."
-    partner = forms.MultipleChoiceField(required=False)
-    recipients = forms.CharField(required=False, max_length=MAX_TEXT)
-    purpose = forms.ChoiceField(required=False, choices=[("", ""), *((p, words.PURPOSES[p]) for p in Purpose)])
-    urgency = forms.ChoiceField(choices=[("routine", "Routine"), ("urgent", "Urgent")])
-    message = forms.CharField(required=False, max_length=MAX_TEXT)
-
-    def __init__(self, data: Any) -> None:  # Any: what a browser sends
-        super().__init__(data)
-        # Which addresses there are is asked where they are resolved.
-        partner: Any = self.fields["partner"]  # Any: typed as a field of no choices
-        partner.choices = [(name, name) for name in data.getlist("partner")[:100]]
-
-    def clean_recipients(self) -> list[str]:
-        """Addresses and e-mail addresses, however people put them apart."""
-        names: list[str] = self.cleaned_data["recipients"].replace(",", " ").replace(";", " ").split()
-        for name in names:
-            if "@" in name:
-                validate_email(name)
-        return names
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """One form of the page: what it needs, what it does, what is said afterwards."""
 
-    form: Callable[[Any], forms.Form]  # Any: what a browser sends
+    form: type[Form]
     perform: Callable[[Principal, UUID, Values], object]
     done: str
+    # Shows numbers that are shown once: whoever repeats it is told how to come by new ones.
+    shows_pins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an act was not done, and the field of its form that needs another look."""
+
+    act: str
+    sentence: str
+    field: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Where on the page to mend it."""
+        return f"{self.act}-{self.field}" if self.field else f"act-{self.act}"
 
 
 def _send(who: Principal, which: UUID, values: Values) -> tuple[IssuedPin, ...]:
+    recipients = [*values["partner"], *values["recipients"]]
+    if not recipients and not addressing.describe(who, which).deliveries:
+        raise errors.InvalidField("recipients", "Nobody is chosen yet. Say to whom it is to be sent.")
     with transaction.atomic():  # a draft that cannot be sent stays as it was
-        addressing.change_draft(
-            who, which, purpose=values["purpose"], urgency=values["urgency"], message=values["message"] or None
+        pins = addressing.change_draft(
+            who,
+            which,
+            recipients=recipients,
+            purpose=values["purpose"],
+            urgency=values["urgency"],
+            message=values["message"] or None,
+            until=_end_of_day(who, values) if values["until"] else None,
         )
-        return addressing.send(who, which, recipients=[*values["partner"], *values["recipients"]])
+        addressing.send(who, which)
+    return pins
 
 
 def _extend(who: Principal, which: UUID, values: Values) -> None:
@@ -123,49 +80,50 @@ def _end_of_day(who: Principal, values: Values) -> datetime:
 
 
 ACTS: Final[dict[str, Act]] = {
-    "send": Act(_Send, _send, "It is sent. The recipients are told when it has been checked."),
-    "finalise": Act(
-        _Nothing, lambda who, which, _: addressing.finalise(who, which), "It is complete. It is being checked."
+    "send": Act(forms.Send, _send, "It is sent. The recipients are told when it has been checked.", shows_pins=True),
+    "remove": Act(
+        forms.OneRecipient,
+        lambda who, which, values: addressing.remove_recipient(who, which, values["delivery"]),
+        "It will not go to this recipient.",
     ),
-    "accept": Act(_Nothing, lambda who, which, _: addressing.accept(who, which), "You have accepted it."),
+    "finalise": Act(
+        forms.Nothing, lambda who, which, _: addressing.finalise(who, which), "It is complete. It is being checked."
+    ),
+    "accept": Act(forms.Nothing, lambda who, which, _: addressing.accept(who, which), "You have accepted it."),
     "decline": Act(
-        _Reason,
+        forms.Reason,
         lambda who, which, values: addressing.decline(who, which, reason=values["reason"]),
         "You have declined it. The sender is told.",
     ),
     "acknowledge": Act(
-        _Nothing, lambda who, which, _: addressing.acknowledge(who, which), "You have confirmed the receipt."
+        forms.HaveIt, lambda who, which, _: addressing.acknowledge(who, which), "You have confirmed the receipt."
     ),
     "release": Act(
-        _Note,
+        forms.Note,
         lambda who, which, values: addressing.release(who, which, note=values["note"]),
         "It is released. The recipients are told.",
     ),
     "retry": Act(
-        _Nothing,
+        forms.Nothing,
         # One that could not be checked has nothing to release: the same act checks it again.
         lambda who, which, _: addressing.release(who, which, note="checked again"),
         "It is being checked again.",
     ),
-    "extend": Act(_LastDay, _extend, "It stays open longer."),
-    "reopen": Act(_LastDay, _reopen, "It is open again. The recipients are told."),
+    "extend": Act(forms.LastDay, _extend, "It stays open longer."),
+    "reopen": Act(forms.LastDay, _reopen, "It is open again. The recipients are told."),
     "revoke": Act(
-        _OneDelivery,
+        forms.OneDelivery,
         lambda who, which, values: addressing.revoke(who, values["delivery"], transfer_id=which),
         "It is taken back from this recipient, with all links.",
     ),
     "renew-link": Act(
-        _OneLink,
+        forms.OneLink,
         lambda who, which, values: addressing.renew_link(who, which, values["delivery"]),
         "The earlier link opens nothing any more; the new one goes by mail.",
+        shows_pins=True,
     ),
-    "withdraw": Act(_Sure, lambda who, which, _: expiring.withdraw(who, which), "It is withdrawn and destroyed."),
+    "withdraw": Act(forms.Sure, lambda who, which, _: expiring.withdraw(who, which), "It is withdrawn and destroyed."),
 }
-
-
-def missing(form: forms.Form) -> str:
-    """What a form that is not complete still needs."""
-    return str(getattr(form, "sentence", "")) or "Something is missing."
 
 
 def possible(who: Principal, view: TransferView) -> set[str]:
@@ -186,6 +144,26 @@ def revocable(view: TransferView) -> list[Any]:  # Any: deliveries as a template
     return [one for one in view.deliveries if one.access in (Access.OPEN, Access.WAITING)]
 
 
+def receipt(view: TransferView, mine: DeliveryView | None) -> str:
+    """What to know before confirming a receipt: how much was pulled here, which need not be all that came."""
+    ask = "Say to the sender that you have got everything."
+    if mine is None or not view.instance_count:
+        return ask
+    pulled, images = mine.counts.pulled, f"{view.instance_count} image{'s' if view.instance_count != 1 else ''}"
+    if pulled >= view.instance_count:
+        return f"{ask} You have pulled {images if pulled == 1 else f'all {images}'}."
+    return (
+        f"{ask} You have pulled only {pulled} of {images} from here so far: confirm it only if you have the rest "
+        "by another road."
+    )
+
+
+def unchosen(places: Sequence[Any], view: TransferView) -> list[Any]:  # Any: organisations and departments
+    """Partners that it does not go to yet."""
+    chosen = {one.recipient.address for one in view.deliveries}
+    return [place for place in places if place.address not in chosen]
+
+
 def linked(view: TransferView) -> list[Any]:  # Any: as above
     """Readers of links that may be made anew."""
     return [one for one in view.deliveries if one.recipient.kind == "email" and one.access == Access.OPEN]
@@ -197,7 +175,7 @@ def _of_sender(view: TransferView) -> set[str]:
         return {"reopen"} if view.state == State.CLOSED and may_reopen else set()
     found = {"withdraw"}
     if view.state == State.DRAFT:
-        return found | {"send"}
+        return found | {"send"} | ({"remove"} if view.deliveries else set())
     if view.state == State.RECEIVING and (view.instance_count or view.documents):
         found |= {"finalise"}
     if view.state == State.HELD and view.reason == Reason.FAILED:
@@ -226,9 +204,13 @@ def can_be_released(view: TransferView) -> bool:
 
 
 def days(who: Principal, view: TransferView) -> dict[str, str]:
-    """What a browser's calendar permits, and where it opens: a week later than now, or than the present end."""
+    """What a browser's calendar permits, and where it opens: a week later than now, or than the present end.
+
+    `tomorrow` is the first day that a draft may be given.
+    """
     zone = zone_of(who.time_zone)
     today = timezone.now().astimezone(zone).date()
     end = view.available_until.astimezone(zone).date()
     first = max(today, end if view.state not in OVER else today) + timedelta(days=1)
-    return {"first": first.isoformat(), "proposed": (first + timedelta(days=6)).isoformat()}
+    found = {"first": first, "proposed": first + timedelta(days=6), "tomorrow": today + timedelta(days=1)}
+    return {name: day.isoformat() for name, day in found.items()}

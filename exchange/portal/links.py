@@ -5,6 +5,7 @@ so opening it changes nothing; the second factor goes by POST and leads to `/g/{
 address.
 """
 
+import string
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,8 +16,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import credentials
 from exchange import handover, limits, passes
 from exchange.limits import Limit
 from exchange.portal import pages
@@ -32,12 +33,18 @@ LOOKUPS: Final = Limit(
 
 
 class PinForm(forms.Form):
-    """Spaces and hyphens are how people write down what they are told on the phone."""
+    """Spaces and hyphens are how people write down what they are told on the phone.
+
+    What has not the digits of a PIN is none, so it costs no try.
+    """
 
     pin = forms.CharField(max_length=40)
 
     def clean_pin(self) -> str:
-        return "".join(character for character in self.cleaned_data["pin"] if character.isdigit())
+        pin = "".join(character for character in self.cleaned_data["pin"] if character in string.digits)
+        if len(pin) != credentials.PIN_DIGITS:
+            raise forms.ValidationError("")
+        return pin
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,8 @@ class Notice:
 
 # A page whose address is a secret needs no second secret in its form; and so opening it sets no cookie.
 @csrf_exempt
-@require_http_methods(["GET", "HEAD", "POST"])
 @pages.secret
+@pages.only("GET", "HEAD", "POST")
 @pages.refusing
 def landing(request: HttpRequest, token: str) -> HttpResponseBase:
     LOOKUPS.take(limits.source_of(request))
@@ -74,8 +81,8 @@ def landing(request: HttpRequest, token: str) -> HttpResponseBase:
     return _tell(request, link, verdict)
 
 
-@require_safe
 @pages.secret
+@pages.only("GET", "HEAD")
 @pages.refusing
 def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
     """What was sent, of whom, with the one thing to do."""
@@ -103,8 +110,8 @@ def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
     return response
 
 
-@require_safe
 @pages.secret
+@pages.only("GET", "HEAD")
 @pages.refusing
 def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
     """Everything as one ZIP; a range goes on where a download broke off."""
@@ -123,18 +130,21 @@ def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
 
 
 @csrf_exempt  # the cookie is sent to this path alone, and all it does is go
-@require_POST
 @pages.secret
+@pages.only("GET", "HEAD", "POST")
 def leave(request: HttpRequest, grant_id: int) -> HttpResponseBase:
+    if request.method != "POST":  # the address of the form, from a bookmark or a reload
+        return HttpResponseRedirect(reverse("portal:grant", args=[grant_id]))
     response = pages.page(request, "left")
     passes.take(response, grant_id)
     return response
 
 
-def _verify(request: HttpRequest, link: Link) -> Verdict:
+def _verify(request: HttpRequest, link: Link) -> Verdict | None:
+    """None where it is no PIN at all, and nothing was tried."""
     form = PinForm(request.POST)
-    if not form.is_valid() or not form.cleaned_data["pin"]:
-        return Verdict.WRONG if link.is_open and not link.is_locked else Verdict.OVER
+    if not form.is_valid():
+        return None
     return addressing.open_link(link.grant, form.cleaned_data["pin"])
 
 
@@ -145,8 +155,10 @@ def _tell(request: HttpRequest, link: Link, verdict: Verdict | None) -> HttpResp
         return pages.page(request, "link_over", {"notice": notice}, status=410)
     if notice.is_locked or verdict == Verdict.LOCKED:
         return pages.page(request, "link_locked", {"notice": notice}, status=403)
-    status = 200 if verdict is None else 403
-    return pages.page(request, "link", {"notice": notice, "is_wrong": verdict == Verdict.WRONG}, status=status)
+    wrong = ""
+    if request.method == "POST":
+        wrong = "number" if verdict == Verdict.WRONG else "form"
+    return pages.page(request, "link", {"notice": notice, "wrong": wrong}, status=403 if wrong else 200)
 
 
 def notice_of(grant: Grant, *, is_open: bool) -> Notice:

@@ -12,7 +12,14 @@ from exchange import problems
 from transfers import errors
 
 # What a refusal is called; one word for one thing, on every page.
-TITLES: Final = {403: "Not allowed", 404: "Not found", 410: "No longer there", 429: "Too often"}
+TITLES: Final = {
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible here",
+    410: "No longer there",
+    429: "Too often",
+}
+_NOT_THUS: Final = "This address cannot be used in this way. Go back to where you came from, or begin anew."
 
 # Called with the request and the names of the URL.
 View = Callable[..., HttpResponseBase]
@@ -49,6 +56,24 @@ def refusal(request: HttpRequest, error: errors.ExchangeError) -> HttpResponse:
     if isinstance(error, errors.TooManyRequests):
         response["Retry-After"] = str(error.retry_after)
     return response
+
+
+def only(*methods: str) -> Callable[[View], View]:
+    """Refuse every other method, by a page with a way on (RFC 9110 Section 15.5.6)."""
+
+    def limited(view: View) -> View:
+        @wraps(view)
+        def asked(request: HttpRequest, **names: Any) -> HttpResponseBase:  # Any: names of the URL
+            if request.method in methods:
+                return view(request, **names)
+            context = {"title": TITLES[405], "sentence": _NOT_THUS}
+            response = page(request, "refused", context, status=405)
+            response["Allow"] = ", ".join(methods)
+            return response
+
+        return asked
+
+    return limited
 
 
 def secret(view: View) -> View:

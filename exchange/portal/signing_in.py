@@ -7,7 +7,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path, reverse
 
@@ -51,6 +51,14 @@ class LoginView(views.LoginView):  # type: ignore[misc]  # untyped library
         return response
 
 
+def account_inactive(request: HttpRequest) -> HttpResponseBase:
+    """Where a closed account is led that tries to sign in; who is signed in has none that is closed."""
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(reverse("portal:inbox"))
+    response: HttpResponseBase = views.account_inactive(request)
+    return response
+
+
 def admin_login(request: HttpRequest) -> HttpResponseBase:
     """Operators sign in where everybody does, under the same limits; who may not is told so."""
     if request.user.is_authenticated:
@@ -62,7 +70,7 @@ def admin_login(request: HttpRequest) -> HttpResponseBase:
 urlpatterns: list[URLPattern] = [
     path("login/", LoginView.as_view(), name="account_login"),
     path("logout/", views.logout, name="account_logout"),
-    path("inactive/", views.account_inactive, name="account_inactive"),
+    path("inactive/", account_inactive, name="account_inactive"),
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("password/change/", views.password_change, name="account_change_password"),
     path("password/set/", views.password_set, name="account_set_password"),

@@ -64,6 +64,7 @@ ACTIONS: Final = {
     "transfer.push-to-address": "First images arrived",
     "transfer.change": "Changed",
     "transfer.address": "Recipients added",
+    "transfer.remove-recipient": "A recipient taken off",
     "transfer.send": "Sent; more images expected",
     "transfer.send-complete": "Sent",
     "transfer.declare": "Contents declared",

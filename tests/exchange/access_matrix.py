@@ -385,13 +385,14 @@ PORTAL: Final = [
     Row(
         "portal:act",
         "POST",
-        at("/transfers/{transfer_id}/acknowledge/"),
+        fill("acknowledge", "sure=on"),
         on_a_page(sender="403 404 404 403 403 403", recipient="303 404 404 410 410 410"),
     ),
     *(
         Row("portal:act", "POST", fill(name, form), on_a_page(sender=line, recipient="403 404 404 403 403 403"))
         for name, form, line in (
             ("send", "recipients=county-clinic&urgency=routine", "409 404 404 410 410 410"),
+            ("remove", "delivery={delivery}", "409 404 404 410 410 410"),
             ("finalise", "", "409 404 404 410 410 410"),
             ("release", "note=agreed", "409 404 404 410 410 410"),
             ("retry", "", "409 404 404 410 410 410"),
@@ -401,6 +402,8 @@ PORTAL: Final = [
             ("withdraw", "sure=on", "303 404 404 303 409 409"),
         )
     ),
+    # Leads to the page of the transfer, whoever asks and whatever is there.
+    Row("portal:act", "GET", at("/transfers/{transfer_id}/extend/"), all_alike(302)),
     # A link is for whoever holds it, and says the same to all; what is behind it needs the second factor.
     Row("portal:link", "GET", at("/s/{token}/"), {EVERYBODY: "200 200 404 410 410 410"}),
     Row("portal:grant", "GET", at("/g/{grant}/"), all_alike(401)),
@@ -412,6 +415,7 @@ PORTAL: Final = [
     Row("dicomweb-link:root", "OPTIONS", at("/g/{grant}/dicomweb/"), all_alike(401)),
     Row("dicomweb-link:study", "OPTIONS", preflight(f"/g/{{grant}}/dicomweb{_STUDY}"), all_alike(401)),
     Row("dicomweb-link:studies", "POST", push("/g/{grant}/dicomweb/studies"), all_alike(401)),
+    Row("portal:grant-leave", "GET", at("/g/{grant}/leave/"), all_alike(302)),
     Row("portal:grant-leave", "POST", at("/g/{grant}/leave/"), all_alike(200)),
     Row("favicon", "GET", at("/favicon.ico"), all_alike(301)),
     # Nobody of the cast is an operator.

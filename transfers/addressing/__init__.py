@@ -9,7 +9,7 @@ transfer, as the frozen answers of `views`. `repeating` makes a repeated request
 from transfers.addressing.answering import accept, acknowledge, decline, revoke
 from transfers.addressing.declaring import declare
 from transfers.addressing.describing import describe
-from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create
+from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create, remove_recipient
 from transfers.addressing.linking import open_link, renew_link
 from transfers.addressing.listing import Page, Summary, list_transfers
 from transfers.addressing.repeating import Answer, once
@@ -36,6 +36,7 @@ __all__ = [
     "once",
     "open_link",
     "release",
+    "remove_recipient",
     "renew_link",
     "revoke",
     "send",

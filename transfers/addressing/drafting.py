@@ -21,7 +21,7 @@ from transfers.models import Transfer
 from transfers.rules import purposes
 from transfers.rules.lifecycle import OVER, State
 
-__all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create"]
+__all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create", "remove_recipient"]
 
 MAX_RECIPIENTS: Final = 50
 
@@ -103,6 +103,21 @@ def add_recipients(
     return pins
 
 
+def remove_recipient(who: Principal, transfer_id: UUID, delivery_id: int, *, revision: int | None = None) -> None:
+    """Take a recipient off a draft, with any link: nobody was told of it, so nothing is kept of it but the trail."""
+    with transaction.atomic():
+        transfer = _lock_draft(who, transfer_id, revision=revision)
+        had_default = rescheduling.has_default_life(transfer)
+        delivery = transfer.deliveries.filter(pk=delivery_id).first()
+        if delivery is None:
+            raise errors.InvalidField("delivery", "This transfer has no such recipient. Read it again.")
+        delivery.delete()
+        if had_default:
+            rescheduling.give_default_life(transfer, start=transfer.created_at)
+        locking.bump(transfer)
+        _audit(who, transfer, "transfer.remove-recipient")
+
+
 def change_draft(
     who: Principal,
     transfer_id: UUID,
@@ -112,9 +127,13 @@ def change_draft(
     urgency: Urgency | None = None,
     message: str | None = None,
     declared_instances: int | None = None,
+    until: datetime | None = None,
     revision: int | None = None,
 ) -> tuple[IssuedPin, ...]:
-    """Change what a sender says about a transfer; None leaves a field as it is. Returns the PINs of new links."""
+    """Change what a sender says about a transfer; None leaves a field as it is. Returns the PINs of new links.
+
+    Raises InvalidField for an end that passes the limits of the organisation.
+    """
     purposes.check(purpose or "")
     pins: tuple[IssuedPin, ...] = ()
     with transaction.atomic():
@@ -132,9 +151,18 @@ def change_draft(
         if message is not None:
             changes["message_record"] = _sealed_message(lookups.open_key(transfer), message)
         Transfer.objects.filter(pk=transfer.pk).update(**changes)
+        if until is not None:
+            _set_end(transfer, until)
         locking.bump(transfer)
-        _audit(who, transfer, "transfer.change", fields=sorted(changes))
+        fields = sorted([*changes, *(["until"] if until else [])])
+        _audit(who, transfer, "transfer.change", fields=fields)
     return pins
+
+
+def _set_end(transfer: Transfer, until: datetime) -> None:
+    recipients = lifetimes.recipients_of(transfer)
+    life = lifetimes.decide(transfer.sender, recipients, now=births.database_now(), until=until, grace=transfer.grace)
+    rescheduling.move_end(transfer, life.until)
 
 
 def _resolve(who: Principal, recipients: Iterable[str]) -> list[Recipient]:

@@ -81,10 +81,14 @@ def test_the_numbers_of_links_are_shown_once(cast: Cast) -> None:
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
-        ({"recipients": "no such place"}, "There is no such address"),
-        ({"recipients": "jane@"}, "neither an address of the directory nor an e-mail address"),
-        ({"partner": "nowhere"}, "There is no such address"),
-        ({}, "It has no recipient yet"),
+        ({"recipients": "no such place"}, "“no”, “such” and “place” are no address of the directory"),
+        ({"recipients": "general-hospital\njane@\nx@example.org"}, "“jane@” is no address of the directory"),
+        ({"recipients": "general-hospital.nowhere; Jane Doe <jane@>"}, "“general-hospital.nowhere” and “jane@” are no"),
+        ({"partner": "nowhere"}, "“nowhere” is no address of the directory"),
+        ({"recipients": "st-elsewhere"}, "This is your own address"),
+        ({"partner": "general-hospital", "until": "soon"}, "Give the last day on which it is to be open"),
+        ({"partner": "general-hospital", "until": "2999-12-31"}, "days"),
+        ({}, "Nobody is chosen yet."),
     ],
 )
 def test_what_cannot_be_sent_stays_as_it_was_typed(cast: Cast, form: dict[str, str], sentence: str) -> None:
@@ -277,3 +281,83 @@ def test_a_new_link_needs_a_reader(cast: Cast) -> None:
 
 def test_without_a_link_none_is_renewed(cast: Cast) -> None:
     assert "renew-link" not in show(cast.alice, make(cast, State.AVAILABLE)).content.decode()
+
+
+# Who is chosen already
+
+
+def test_who_is_chosen_already_is_shown_so_and_not_offered_again(cast: Cast) -> None:
+    transfer = draft(cast, recipients=["general-hospital", "jane@example.org"])
+    form = show(cast.alice, transfer).content.decode().partition('id="act-send"')[2].partition("</section>")[0]
+    assert "It goes to" in form and "General Hospital" in form and "jane@example.org" in form
+    assert 'name="partner"' not in form
+    assert act(cast.alice, transfer, "send", urgency="routine").status_code == 303
+    assert again(transfer).state == State.VALIDATING
+
+
+def test_a_recipient_is_taken_off_a_draft_with_its_link(cast: Cast) -> None:
+    transfer = draft(cast, recipients=["general-hospital", "jane@example.org"])
+    delivery = transfer.deliveries.get(organization=None)
+    assert act(cast.alice, transfer, "remove", delivery=delivery.pk).status_code == 303
+    assert (transfer.deliveries.get().organization, Grant.objects.count()) == (cast.general_hospital, 0)
+    page = text_of(show(cast.alice, transfer))
+    assert "jane@example.org" not in page and "A recipient taken off" in page
+
+
+def test_who_was_taken_off_can_be_chosen_again(cast: Cast) -> None:
+    transfer = draft(cast, recipients=["general-hospital"])
+    act(cast.alice, transfer, "remove", delivery=transfer.deliveries.get().pk)
+    assert act(cast.alice, transfer, "send", partner="general-hospital", urgency="routine").status_code == 303
+    assert transfer.deliveries.get().access == Access.OPEN
+
+
+def test_nobody_is_taken_off_what_was_sent_nor_by_another(cast: Cast) -> None:
+    sent, other = make(cast, State.AVAILABLE), draft(cast, recipients=["general-hospital"])
+    assert act(cast.alice, sent, "remove", delivery=sent.deliveries.get().pk).status_code == 409
+    assert act(cast.alice, other, "remove", delivery=sent.deliveries.get().pk).status_code == 400
+    assert act(cast.mallory, other, "remove", delivery=other.deliveries.get().pk).status_code == 404
+    assert (sent.deliveries.count(), other.deliveries.count()) == (1, 1)
+
+
+def test_the_end_is_set_where_it_is_sent(cast: Cast) -> None:
+    transfer = draft(cast)
+    form = {"partner": "general-hospital", "urgency": "routine", "until": later(12)}
+    assert act(cast.alice, transfer, "send", **form).status_code == 303
+    assert f"{again(transfer).available_until:%Y-%m-%d %H:%M:%S}" == f"{later(12)} 23:59:59"
+    assert transfer.purge_at == transfer.available_until + transfer.grace
+    assert factories.key_of(transfer)  # wrapped anew under its day, and still to be opened
+
+
+def test_a_name_in_front_of_an_address_is_left_out(cast: Cast) -> None:
+    transfer = draft(cast)
+    act(cast.alice, transfer, "send", recipients="Jane Doe <jane@example.org>; <joe@example.org>", urgency="routine")
+    assert Delivery.objects.filter(organization=None).count() == 2
+
+
+# What went wrong is said at the top
+
+
+def test_an_error_stands_at_the_top_with_a_way_to_its_field(cast: Cast) -> None:
+    response = act(cast.alice, make(cast, State.AVAILABLE), "extend", until="2999-12-31")
+    page = response.content.decode()
+    assert "<title>Error: " in page
+    main = page.partition("<main")[2]
+    assert main.index('role="alert"') < main.index("<h1")
+    assert re.search(r'<a href="#extend-until">[^<]+</a>', main)
+    assert re.search(r'<input type="date" id="extend-until"[^>]* value="2999-12-31"[^>]* aria-invalid="true"', main)
+    assert re.search(r'<details class="more" open><summary>Keep it open longer', main)
+
+
+def test_a_page_without_an_error_has_none_of_it(cast: Cast) -> None:
+    page = show(cast.alice, make(cast, State.AVAILABLE)).content.decode()
+    assert "Error:" not in page and 'role="alert"' not in page and "aria-invalid" not in page
+
+
+def test_what_was_typed_and_chosen_stays(cast: Cast) -> None:
+    transfer = make(cast, State.AVAILABLE)
+    delivery = transfer.deliveries.get()
+    page = act(cast.alice, transfer, "revoke", delivery=delivery.pk).content.decode()
+    assert f'<option value="{delivery.pk}" selected>' in page
+    assert '<a href="#revoke-sure">' in page and 'id="revoke-sure"' in page
+    long = act(cast.bob, transfer, "decline", reason="Too long. " * 401).content.decode()
+    assert "Too long. Too long." in long and '<a href="#decline-reason">' in long

@@ -108,9 +108,14 @@ def test_a_wrong_number_says_how_many_tries_are_left(cast: Cast) -> None:
     assert link.browser.get(link.inside).status_code == 401
 
 
-def test_an_empty_number_costs_no_try(cast: Cast) -> None:
+@pytest.mark.parametrize("pin", ["", "abc", "1234567", "123456789", "4030 201o"])
+def test_what_has_not_eight_digits_is_told_so_and_costs_no_try(cast: Cast, pin: str) -> None:
     link = make_link(cast)
-    assert link.open("").status_code == 403
+    response = link.open(pin)
+    assert response.status_code == 403
+    text = text_of(response)
+    assert "A PIN has eight digits." in text and "not counted" in text and "left" not in text
+    assert "<title>Error: " in response.content.decode()
     assert link.again().attempts == 0
 
 

@@ -102,7 +102,7 @@ def test_a_recipient_downloads_it(cast: Cast) -> None:
 
 def test_a_recipient_confirms_the_receipt(cast: Cast) -> None:
     transfer = send(cast)
-    response = act(cast.bob, transfer, "acknowledge")
+    response = act(cast.bob, transfer, "acknowledge", sure="on")
     assert (response.status_code, response["Location"]) == (303, f"/transfers/{transfer.pk}/")
     assert Delivery.objects.get().progress == "proven"
 
@@ -119,10 +119,19 @@ def test_a_recipient_accepts_and_only_then_sees_inside(cast: Cast) -> None:
 
 def test_who_confirms_reads_how_much_was_pulled(cast: Cast) -> None:
     transfer = send(cast)
-    assert "You have pulled 0 of 1 image so far." in text_of(show(cast.bob, transfer))
+    page = text_of(show(cast.bob, transfer))
+    assert "You have pulled only 0 of 1 image from here so far" in page and "by another road" in page
     response: Answer = cast.bob.client.get(f"/transfers/{transfer.pk}/download/")
     b"".join(response.streaming_content)
-    assert "You have pulled 1 of 1 image so far." in text_of(show(cast.bob, transfer))
+    assert "You have pulled 1 image." in text_of(show(cast.bob, transfer))
+
+
+def test_a_receipt_is_confirmed_by_a_tick_and_no_single_click(cast: Cast) -> None:
+    transfer = send(cast)
+    response = act(cast.bob, transfer, "acknowledge")
+    assert response.status_code == 400
+    assert "Tick the box to say that you have all of it" in text_of(response)
+    assert Delivery.objects.get().progress == "none"
 
 
 @pytest.mark.parametrize("name", ["alice", "bob"])
@@ -176,7 +185,7 @@ def test_who_belongs_to_both_sides_accepts(cast: Cast, both: Actor) -> None:
 def test_who_belongs_to_both_sides_confirms(cast: Cast, both: Actor) -> None:
     transfer = send(cast)
     assert "Confirm receipt" in text_of(show(both, transfer))
-    act(both, transfer, "acknowledge")
+    act(both, transfer, "acknowledge", sure="on")
     assert Delivery.objects.get().progress == "proven"
 
 
