@@ -61,7 +61,7 @@ class Gone(Refused):
 
 
 class Forbidden(Refused):
-    sentence = "You are not allowed to do this."
+    sentence = "This credential has no right to do this. Ask your administrator for one that has."
 
 
 class Conflict(Refused):

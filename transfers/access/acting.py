@@ -48,6 +48,11 @@ RULES: dict[Act, _Rule] = {
     Act.ACKNOWLEDGE: _Rule("recipient", _RECEIVING),
 }
 
+_MISSING = {
+    "sender": "Only its sender does this, with the right to store or to manage. Ask your administrator for that right.",
+    "recipient": "Only a recipient of it does this, with the right to read. Ask your administrator for that right.",
+}
+
 
 def transfer_for(who: Principal, transfer_id: UUID, act: Act) -> Transfer:
     """The transfer, if the caller may do this to it.
@@ -59,7 +64,7 @@ def transfer_for(who: Principal, transfer_id: UUID, act: Act) -> Transfer:
         raise errors.NotFound
     rule = RULES.get(act)
     if rule is not None and not _holds(who, transfer, rule):
-        raise errors.Forbidden
+        raise errors.Forbidden(_MISSING[rule.side])
     return transfer
 
 
@@ -68,7 +73,7 @@ def delivery_for(who: Principal, transfer_id: UUID, act: Act) -> Delivery:
     transfer = transfer_for(who, transfer_id, act)
     delivery = transfer.deliveries.filter(seeing.recipient_q(who)).order_by("id").first()
     if delivery is None:
-        raise errors.Forbidden
+        raise errors.Forbidden(_MISSING["recipient"])
     return delivery
 
 

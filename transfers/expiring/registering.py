@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -38,6 +38,12 @@ class DisclosureEntry:
     pulled_instances: int
     instance_count: int
     closed_at: datetime | None
+
+
+_NOT_MANAGING: Final = (
+    "This takes the right to manage a whole organisation: use a key with the scope manage, or sign in as one of its"
+    " administrators."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,7 @@ def search_disclosures(
     """
     organizations = Organization.objects.filter(pk__in=who.organizations("manage"))
     if not organizations:
-        raise errors.Forbidden
+        raise errors.Forbidden(_NOT_MANAGING)
     if not patient_id and not accession:
         raise errors.BadRequest("Name a patient ID or an accession number.")
     entries: list[DisclosureEntry] = []
