@@ -149,13 +149,11 @@ def receipt(view: TransferView, mine: DeliveryView | None) -> str:
     ask = "Say to the sender that you have got everything."
     if mine is None or not view.instance_count:
         return ask
-    pulled, images = mine.counts.pulled, f"{view.instance_count} image{'s' if view.instance_count != 1 else ''}"
-    if pulled >= view.instance_count:
-        return f"{ask} You have pulled {images if pulled == 1 else f'all {images}'}."
-    return (
-        f"{ask} You have pulled only {pulled} of {images} from here so far: confirm it only if you have the rest "
-        "by another road."
-    )
+    images = f"{view.instance_count} image{'s' if view.instance_count != 1 else ''}"
+    so_far = f"{ask} You have pulled {mine.counts.pulled} of {images} here"
+    if mine.counts.pulled >= view.instance_count:
+        return f"{so_far}."
+    return f"{so_far}: confirm it only if you have the rest by another road."
 
 
 def unchosen(places: Sequence[Any], view: TransferView) -> list[Any]:  # Any: organisations and departments

@@ -81,6 +81,13 @@ def test_a_method_that_is_not_offered_has_a_page(cast: Cast, path: str) -> None:
     assert ways(cast.anonymous.client.post(path.format(uuid4()))) == ["/accounts/login/"]
 
 
+def test_the_reader_of_a_link_is_not_asked_to_sign_in(cast: Cast) -> None:
+    link = make_link(cast)
+    response = link.browser.post(link.inside)
+    assert (response.status_code, ways(response)) == (405, [])
+    assert "Open the link in your mail again" in text_of(response)
+
+
 # Pages that say no
 
 
@@ -102,7 +109,7 @@ def test_a_form_that_was_too_old_has_a_way_on(cast: Cast, transfer: Transfer) ->
     client = cast.alice.client
     client.handler.enforce_csrf_checks = True
     response = client.post(f"/transfers/{transfer.pk}/withdraw/", {"sure": "on"})
-    assert (response.status_code, ways(response)) == (403, ["/"])
+    assert (response.status_code, ways(response)) == (403, [f"/transfers/{transfer.pk}/", "/"])
     assert "nothing was changed" in text_of(response) and "Sign out" in text_of(response)
 
 

@@ -120,10 +120,10 @@ def test_a_recipient_accepts_and_only_then_sees_inside(cast: Cast) -> None:
 def test_who_confirms_reads_how_much_was_pulled(cast: Cast) -> None:
     transfer = send(cast)
     page = text_of(show(cast.bob, transfer))
-    assert "You have pulled only 0 of 1 image from here so far" in page and "by another road" in page
+    assert "You have pulled 0 of 1 image here: confirm it only if you have the rest" in page
     response: Answer = cast.bob.client.get(f"/transfers/{transfer.pk}/download/")
     b"".join(response.streaming_content)
-    assert "You have pulled 1 image." in text_of(show(cast.bob, transfer))
+    assert "You have pulled 1 of 1 image here." in text_of(show(cast.bob, transfer))
 
 
 def test_a_receipt_is_confirmed_by_a_tick_and_no_single_click(cast: Cast) -> None:
