@@ -19,16 +19,24 @@ _RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 _TAG: Final = re.compile(r'(?:W/)?"([^"]*)"|\*')
 
 
-def respond(request: HttpRequest, answer: Answer, *, who: Principal) -> HttpResponseBase:
+def respond(request: HttpRequest, answer: Answer, *, who: Principal, of: int | None = None) -> HttpResponseBase:
     """Send an answer, the part of it that a range names, or word that the caller has it already.
 
     Only bytes that were sent are recorded: not a HEAD, not a 304. What the holder of a link pulls is counted, and
-    Gone is raised where its sender allows no more.
+    Gone is raised where its sender allows no more; a part counts as its share of the whole, whose size is `of`.
     """
     grant_id = access.grant_of(who)
     if grant_id is None or answer.kind != "pulled":
         return _respond(request, answer, who=who)
-    return pulls.counted(grant_id, size=answer.size, respond=lambda: _respond(request, answer, who=who))
+    return pulls.counted(grant_id, size=answer.size, of=of, respond=lambda: _respond(request, answer, who=who))
+
+
+def hand_out(request: HttpRequest, answer: Answer, *, who: Principal, of: int | None = None) -> HttpResponseBase:
+    """The same for what somebody sent us, opened by itself in a browser: saved, never shown, guessed at or run."""
+    response = respond(request, answer, who=who, of=of)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
 
 
 def not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:

@@ -15,7 +15,7 @@ from transfers import errors, retrieving
 from transfers.access import Sight
 from transfers.formats import zipstream
 from transfers.formats.zipstream import Archive, Entry
-from transfers.models import Transfer
+from transfers.models import Document, Transfer
 from transfers.retrieving import Answer, InstanceItem, Item, Piece, Stretch
 
 _EXTENSIONS: Final = {
@@ -52,6 +52,32 @@ def open_archive(seen: Sight) -> Answer:
         raise errors.NotFound
     reference = Transfer.objects.values_list("reference", flat=True).get(pk=seen.transfer_id)
     return _archive(files, name=f"{seen.sender_address}-{reference}.zip")
+
+
+def open_document(seen: Sight, document_id: int) -> tuple[Answer, int]:
+    """One document as it was sent, and the size of all that its transfer holds; NotFound where it is none of these.
+
+    Named like its entry in the archive, for what it is called may name the patient.
+    """
+    found = list(_documents([seen]))
+    path, item = next(((path, item) for path, item in found if item.pk == document_id), ("", None))
+    if item is None:
+        raise errors.NotFound
+    reference = Transfer.objects.values_list("reference", flat=True).get(pk=seen.transfer_id)
+    name = path.rpartition("/")[2]
+    media_type = Document.objects.values_list("media_type", flat=True).get(pk=document_id)
+    answer = Answer(
+        media_type=media_type,
+        size=item.size,
+        etag=retrieving.tag("document", name, media_type, item.sha256),
+        pieces=lambda start, stop: iter([Stretch(item, start, stop)]),
+        items=[item],
+        road="document",
+        action="document.pull",
+        file_name=f"{seen.sender_address}-{reference}-{name}",
+    )
+    images = Transfer.objects.values_list("byte_count", flat=True).get(pk=seen.transfer_id)
+    return answer, images + sum(one.size for _, one in found)
 
 
 def _archive(files: Sequence[tuple[str, Item]], *, name: str = "study.zip") -> Answer:

@@ -31,13 +31,17 @@ class Pulled(Answer):
     of = serializers.IntegerField()
     documents_pulled = serializers.IntegerField()
     documents_of = serializers.IntegerField()
-    sentence = serializers.CharField(help_text="Such as: 598 of 600 pulled.")
+    sentence = serializers.CharField(help_text="Such as: 598 of 600 images and 1 of 1 document pulled.")
 
 
 class Delivery(Answer):
     id = serializers.IntegerField()
     recipient = Party()
-    access = serializers.ChoiceField(choices=["waiting", "open", "declined", "revoked"])
+    access = serializers.ChoiceField(
+        choices=["waiting", "open", "declined", "revoked", "ended"],
+        source="access_now",
+        help_text="As it is now: what was open or waiting has ended with the transfer.",
+    )
     notice = serializers.ChoiceField(choices=["pending", "sent", "bounced", "failed"])
     progress = serializers.ChoiceField(choices=PROGRESS)
     pulled = Pulled()
@@ -45,6 +49,7 @@ class Delivery(Answer):
     pulled_at = serializers.DateTimeField(allow_null=True)
     proven_at = serializers.DateTimeField(allow_null=True)
     proven_by = serializers.CharField()
+    declined_at = serializers.DateTimeField(allow_null=True)
     decline_reason = serializers.CharField()
     is_link_locked = serializers.BooleanField()
 
@@ -109,10 +114,13 @@ class Transfer(Answer):
     created_at = serializers.DateTimeField()
     sent_at = serializers.DateTimeField(allow_null=True)
     available_at = serializers.DateTimeField(allow_null=True)
-    available_until = serializers.DateTimeField()
+    available_until = serializers.DateTimeField(
+        help_text="When it closes; of one that was closed before its time, when it was."
+    )
     purge_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
-    follows = serializers.UUIDField(allow_null=True)
+    follows = serializers.UUIDField(allow_null=True, help_text="The transfer to which this one is a follow-up.")
+    follows_reference = serializers.CharField(help_text="Its reference; empty where it follows none.")
     followers = serializers.ListField(child=serializers.UUIDField())
     dicomweb_url = serializers.CharField(help_text="Base of its QIDO-RS, WADO-RS and STOW-RS.")
     studies = Study(many=True)
@@ -135,7 +143,7 @@ class TransferWithPins(Transfer):
 
 
 class Own(Answer):
-    access = serializers.CharField()
+    access = serializers.CharField(source="access_now")
     progress = serializers.CharField()
     pulled = serializers.IntegerField(source="counts.pulled")
 
@@ -258,7 +266,7 @@ def transfer_of(view: TransferView) -> dict[str, Any]:  # Any: the fields of Tra
 
 
 def _delivery_of(one: DeliveryView, view: TransferView) -> dict[str, Any]:  # Any: the fields of Delivery
-    fields = {name: getattr(one, name) for name in map(str, Delivery().fields) if name != "pulled"}
+    fields = {name: getattr(one, name) for name in map(str, Delivery().fields) if name not in ("pulled", "access")}
     counts = one.counts
     pulled = {
         "pulled": counts.pulled,
@@ -266,6 +274,19 @@ def _delivery_of(one: DeliveryView, view: TransferView) -> dict[str, Any]:  # An
         "of": view.instance_count,
         "documents_pulled": counts.documents_pulled,
         "documents_of": len(view.documents),
-        "sentence": f"{counts.pulled} of {view.instance_count} pulled",
+        "sentence": _sentence(one, view),
     }
-    return {**fields, "pulled": pulled}
+    return {**fields, "access_now": one.access_now, "pulled": pulled}
+
+
+def _sentence(one: DeliveryView, view: TransferView) -> str:
+    """`3 of 3 images and 0 of 1 document pulled`: what there is none of is not spoken of."""
+    parts = [
+        f"{got} of {of} {word if of == 1 else word + 's'}"
+        for got, of, word in (
+            (one.counts.pulled, view.instance_count, "image"),
+            (one.counts.documents_pulled, len(view.documents), "document"),
+        )
+        if of
+    ]
+    return f"{' and '.join(parts)} pulled" if parts else "nothing to pull"

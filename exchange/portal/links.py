@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts import credentials
 from exchange import handover, limits, passes
 from exchange.limits import Limit
-from exchange.portal import pages
+from exchange.portal import contents, pages
 from transfers import access, addressing, bundling, errors, searching
 from transfers.access import Link, Verdict
 from transfers.models import Grant, Tombstone, Transfer
@@ -97,9 +97,11 @@ def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
         view = addressing.describe(who, row.delivery.transfer_id)
     except (errors.Gone, errors.NotFound):
         return _over(request, row)
+    holds = searching.overview(who, seen)
     context = {
         "view": view,
-        "holds": searching.overview(who, seen),
+        "holds": holds,
+        "original": contents.of_original(who, view, holds),
         "series": sum(study.series_count for study in view.studies),
         "size": archive.size,
         "grant_id": grant_id,
@@ -125,6 +127,26 @@ def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
     except (errors.Gone, errors.NotFound):
         return _over(request, row)
     response = handover.respond(request, archive, who=who)
+    passes.give(response, grant_id, since=since)
+    return response
+
+
+@pages.secret
+@pages.only("GET", "HEAD")
+@pages.refusing
+def document(request: HttpRequest, grant_id: int, document_id: int) -> HttpResponseBase:
+    """One document by itself; it counts as its share of a download."""
+    since, row = _held(request, grant_id)
+    if row is None:
+        return _locked_out(request)
+    who = access.principal_of_grant(row)
+    try:
+        _ensure_unrevoked(row)
+        seen = access.sight(who, row.delivery.transfer_id)
+    except (errors.Gone, errors.NotFound):
+        return _over(request, row)
+    answer, of = bundling.open_document(seen, document_id)
+    response = handover.hand_out(request, answer, who=who, of=of)
     passes.give(response, grant_id, since=since)
     return response
 

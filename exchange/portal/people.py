@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts import authentication
 from accounts.principals import Principal
 from exchange import handover, problems
-from exchange.portal import acts, contents, once, pages, timeline, words
+from exchange.portal import acts, contents, held, once, pages, telling, timeline, words
 from exchange.portal.acts import Failure
 from exchange.portal.forms import Form
 from transfers import access, addressing, bundling, errors
@@ -62,7 +62,12 @@ def sent(request: HttpRequest, who: Principal) -> HttpResponseBase:
 @pages.only("GET", "HEAD")
 @signed_in
 def transfer(request: HttpRequest, who: Principal, transfer_id: UUID) -> HttpResponseBase:
-    return _show(request, who, transfer_id)
+    if request.method == "GET":
+        addressing.note_opened(who, transfer_id)
+    try:
+        return _show(request, who, transfer_id)
+    except errors.NotFound:
+        return pages.page(request, "held", {"notice": held.notice(who, transfer_id), "zone": who.time_zone})
 
 
 @pages.only("GET", "HEAD", "POST")
@@ -108,6 +113,13 @@ def download(request: HttpRequest, who: Principal, transfer_id: UUID) -> HttpRes
     return handover.respond(request, archive, who=who)
 
 
+@pages.only("GET", "HEAD")
+@signed_in
+def document(request: HttpRequest, who: Principal, transfer_id: UUID, document_id: int) -> HttpResponseBase:
+    answer, of = bundling.open_document(access.sight(who, transfer_id, as_recipient=True), document_id)
+    return handover.hand_out(request, answer, who=who, of=of)
+
+
 def _list(request: HttpRequest, who: Principal, direction: Literal["sent", "received"]) -> HttpResponse:
     page = addressing.list_transfers(who, direction=direction, cursor=request.GET.get("after", ""), limit=PAGE)
     context = {
@@ -132,9 +144,12 @@ def _show(
 ) -> HttpResponse:
     view = addressing.describe(who, transfer_id)
     possible, mine = acts.possible(who, view), acts.own(view)
+    holds = contents.of_transfer(who, transfer_id)
     context = {
+        **telling.of_transfer(view, mine),
         "view": view,
-        "holds": contents.of_transfer(who, transfer_id),
+        "holds": holds,
+        "original": contents.of_original(who, view, holds),
         "zone": who.time_zone,
         "acts": possible,
         "failed": failed.act if failed else "",

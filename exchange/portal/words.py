@@ -14,7 +14,7 @@ STATES: Final = {
 }
 REASONS: Final = {
     "waiting": "waits for a report or a set time",
-    "findings": "something found in it needs a decision",
+    "findings": "a problem was found in it, and the sender has to decide",
     "failed": "it could not be checked",
     "lapsed": "its time is over",
     "withdrawn": "withdrawn by the sender",
@@ -37,6 +37,15 @@ ACCESS: Final = {
     "open": "open",
     "declined": "declined",
     "revoked": "taken back",
+    "ended": "ended",
+}
+MEDIA_TYPES: Final = {
+    "application/pdf": "PDF",
+    "text/plain": "text",
+    "text/xml": "XML",
+    "application/xml": "XML",
+    "application/hl7-v3+xml": "XML",
+    "application/hl7-cda+xml": "XML",
 }
 NOTICE: Final = {
     "pending": "not told yet",
@@ -87,6 +96,7 @@ ACTIONS: Final = {
     "transfer.fulfil": "Closed: everybody has it",
     "transfer.withdraw": "Withdrawn",
     "transfer.purge": "Destroyed",
+    "delivery.open": "Opened",
     "delivery.accept": "Accepted",
     "delivery.decline": "Declined",
     "delivery.acknowledge": "Receipt confirmed",
@@ -97,13 +107,23 @@ ACTIONS: Final = {
     "link.locked": "Link locked after wrong PINs",
     "study.search": "Studies looked up",
     "study.pull": "Pulled",
+    "document.pull": "Document pulled",
     "study.view": "Viewed",
     "push.store": "Images stored",
 }
 
 # Events that concern one delivery: the recipient is named behind them.
 ABOUT_ONE: Final = frozenset(
-    {"delivery.accept", "delivery.decline", "delivery.acknowledge", "delivery.revoke", "link.renew", "study.pull"}
+    {
+        "delivery.open",
+        "delivery.accept",
+        "delivery.decline",
+        "delivery.acknowledge",
+        "delivery.revoke",
+        "link.renew",
+        "study.pull",
+        "document.pull",
+    }
 )
 # What a notice says, behind the name of who was told (transfers/notifying/letters.py).
 NOTICES: Final = {

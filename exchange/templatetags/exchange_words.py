@@ -1,5 +1,6 @@
 """Filters of the pages: moments nobody misreads, sizes, and the words for states."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -58,6 +59,12 @@ def said(value: str, table: str) -> str:
     """The words for a value: `{{ view.state|said:"STATES" }}`."""
     found: dict[str, str] = getattr(words, table)
     return found.get(value, value)
+
+
+@register.filter
+def of(table: Mapping[int, str], key: int) -> str:
+    """What a table says under a number: `{{ pulled|of:one.id }}`."""
+    return table.get(key, "")
 
 
 @register.filter

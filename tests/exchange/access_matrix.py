@@ -383,6 +383,12 @@ PORTAL: Final = [
         on_a_page(sender=_PULLED, recipient=_PULLED),
     ),
     Row(
+        "portal:document",
+        "GET",
+        at("/transfers/{transfer_id}/documents/{document}/"),
+        on_a_page(sender=_PULLED, recipient=_PULLED),
+    ),
+    Row(
         "portal:act",
         "POST",
         fill("acknowledge", "sure=on"),
@@ -408,6 +414,7 @@ PORTAL: Final = [
     Row("portal:link", "GET", at("/s/{token}/"), {EVERYBODY: "200 200 404 410 410 410"}),
     Row("portal:grant", "GET", at("/g/{grant}/"), all_alike(401)),
     Row("portal:grant-download", "GET", at("/g/{grant}/download/"), all_alike(401)),
+    Row("portal:grant-document", "GET", at("/g/{grant}/documents/{document}/"), all_alike(401)),
     *(
         Row(f"dicomweb-link:{name}", "GET", at(f"/g/{{grant}}/dicomweb{path}"), all_alike(401))
         for name, path in {**_RETRIEVED, **_SEARCHED, "root": "/", "nowhere": "/patients"}.items()

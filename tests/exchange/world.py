@@ -13,7 +13,7 @@ from accounts import credentials
 from tests import factories, sealing
 from tests.actors import Cast, make_cast
 from transfers import expiring
-from transfers.models import Grant, Transfer
+from transfers.models import Document, Grant, Transfer
 from transfers.rules.lifecycle import Reason, State
 
 # own: between the sides of the cast and available · foreign: of others · absent: never was · overdue: its time has
@@ -29,6 +29,7 @@ class Target:
     study: str
     series: str
     instance: str
+    document: int
     delivery: int
     token: str  # of a link to it
     grant: int
@@ -46,9 +47,13 @@ def make_world() -> World:
     sides = {"sender": cast.st_elsewhere, "to": [cast.general_hospital]}
     made = {name: _send(**sides) for name in ("own", "overdue", "lapsed", "withdrawn")}
     made["foreign"] = _send(sender=factories.make_organization(), to=[factories.make_organization()])
+    for transfer in made.values():
+        factories.store_document(transfer, b"an earlier report")
     targets = {name: _target(transfer) for name, transfer in made.items()}
     uids = (factories.make_uid(), factories.make_uid(), factories.make_uid())
-    targets["absent"] = Target(uuid4(), *uids, 999_999_999, credentials.new_link_token(), 999_999_999, 999_999_999)
+    targets["absent"] = Target(
+        uuid4(), *uids, 999_999_999, 999_999_999, credentials.new_link_token(), 999_999_999, 999_999_999
+    )
     _end(made["overdue"])
     _end(made["lapsed"], state=State.CLOSED, reason=Reason.LAPSED, closed_at=timezone.now())
     expiring.withdraw(cast.alice.who, made["withdrawn"].pk)
@@ -66,12 +71,14 @@ def _end(transfer: Transfer, **columns: object) -> None:
 def _target(transfer: Transfer) -> Target:
     instance = transfer.instances.select_related("study", "series").get()
     delivery = transfer.deliveries.get()
+    document = transfer.documents.first() or Document(pk=999_999_998)  # destroyed with a withdrawn one
     token, grant = _link_to(transfer)
     return Target(
         transfer.pk,
         instance.study.study_instance_uid,
         instance.series.series_instance_uid,
         instance.sop_instance_uid,
+        document.pk,
         delivery.pk,
         token,
         grant.pk,

@@ -4,7 +4,7 @@
 `links` what the holder of a link may. What is not the caller's and what never was get the very same error.
 """
 
-from transfers.access.acting import Act, delivery_for, transfer_for
+from transfers.access.acting import Act, delivery_for, held_for, transfer_for
 from transfers.access.links import (
     Link,
     Verdict,
@@ -13,6 +13,8 @@ from transfers.access.links import (
     holder_of,
     principal_of_grant,
     resolve_link,
+    same_reader,
+    same_reader_of,
     verify_factor,
 )
 from transfers.access.looking import Mark, look, look_again
@@ -50,6 +52,7 @@ __all__ = [
     "draft_destination",
     "ensure_still_open",
     "grant_of",
+    "held_for",
     "holder_of",
     "look",
     "look_again",
@@ -57,6 +60,8 @@ __all__ = [
     "principal_of_grant",
     "resolve_link",
     "resolve_recipient",
+    "same_reader",
+    "same_reader_of",
     "sent_ids",
     "sight",
     "sights",

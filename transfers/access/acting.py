@@ -4,10 +4,13 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db.models.functions import Now
+
 from accounts.principals import Principal, Scope
 from transfers import errors
 from transfers.access import seeing
 from transfers.models import Delivery, Transfer
+from transfers.rules.lifecycle import Access, State
 
 
 class Act(StrEnum):
@@ -66,6 +69,19 @@ def transfer_for(who: Principal, transfer_id: UUID, act: Act) -> Transfer:
     if rule is not None and not _holds(who, transfer, rule):
         raise errors.Forbidden(_MISSING[rule.side])
     return transfer
+
+
+def held_for(who: Principal, transfer_id: UUID) -> Transfer:
+    """A transfer that is held on its way to the caller's desk, which was told so: that it is, and nothing in it.
+
+    Raises NotFound for every other one, as for one that never was.
+    """
+    waiting = Delivery.objects.filter(seeing.recipient_q(who), access=Access.OPEN, organization__isnull=False)
+    held = Transfer.objects.filter(pk=transfer_id, state=State.HELD, available_until__gt=Now())
+    found = held.filter(pk__in=waiting.values("transfer_id")).select_related("sender", "sender_department").first()
+    if found is None or (who.bound_to and who.bound_to != f"transfer:{found.pk}"):
+        raise errors.NotFound
+    return found
 
 
 def delivery_for(who: Principal, transfer_id: UUID, act: Act) -> Delivery:

@@ -97,6 +97,26 @@ def grant_of(who: Principal) -> int | None:
     return int(who.ident.removeprefix("link:")) if who.kind == "link" else None
 
 
+def same_reader(who: Principal) -> QuerySet[Delivery]:
+    """Open deliveries to the e-mail address of a link's holder, whose links open with the PIN that was given."""
+    rows = Delivery.objects.filter(access=Access.OPEN, email_hash__isnull=False)
+    if (grant_id := grant_of(who)) is None:
+        return rows.none()
+    mine = Grant.objects.filter(pk=grant_id, revoked_at=None).select_related("delivery__transfer").first()
+    if mine is None:
+        return rows.none()
+    links = Grant.objects.filter(revoked_at=None, locked_at=None, pin_digest=mine.pin_digest)
+    same = rows.filter(email_hash=mine.delivery.email_hash, transfer__sender=mine.delivery.transfer.sender_id)
+    return same.filter(pk__in=links.values("delivery_id")).exclude(pk=mine.delivery_id)
+
+
+def same_reader_of(who: Principal, transfer_id: UUID) -> Principal | None:
+    """The holder of a link as the holder of the one to another transfer that the same PIN opens."""
+    delivery = same_reader(who).filter(transfer=transfer_id).first()
+    grant = delivery.grants.filter(revoked_at=None).order_by("-id").first() if delivery else None
+    return principal_of_grant(grant) if grant else None
+
+
 def is_closed(who: Principal) -> bool:
     """Whether this is the holder of a link that was revoked."""
     grant_id = grant_of(who)

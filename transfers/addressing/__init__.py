@@ -6,7 +6,7 @@ belongs to it. `describing` and `listing` say what a caller may know of a
 transfer, as the frozen answers of `views`. `repeating` makes a repeated request harmless.
 """
 
-from transfers.addressing.answering import accept, acknowledge, decline, revoke
+from transfers.addressing.answering import accept, acknowledge, decline, note_opened, revoke
 from transfers.addressing.declaring import declare
 from transfers.addressing.describing import describe
 from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create, remove_recipient
@@ -33,6 +33,7 @@ __all__ = [
     "describe",
     "finalise",
     "list_transfers",
+    "note_opened",
     "once",
     "open_link",
     "release",

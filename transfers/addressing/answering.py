@@ -8,7 +8,7 @@ from django.db.models.functions import Coalesce, Now
 from accounts import audit
 from accounts.principals import Principal
 from transfers import access, errors, lookups, transitions
-from transfers.access import Act
+from transfers.access import Act, seeing
 from transfers.addressing import locking
 from transfers.models import Delivery, Grant, Transfer
 from transfers.rules import lifecycle
@@ -54,6 +54,22 @@ def acknowledge(who: Principal, transfer_id: UUID, *, revision: int | None = Non
 
 
 @transaction.atomic
+def note_opened(who: Principal, transfer_id: UUID) -> None:
+    """The caller reads whose images they are: its delivery is opened by that, as one by link is with its PIN.
+
+    Said once; who stands on the sender's side reads its own.
+    """
+    if who.kind == "link" or seeing.is_sender(who, transfer_id):
+        return
+    rows = Delivery.objects.filter(seeing.recipient_q(who), access=Access.OPEN, progress=Progress.NONE)
+    mine = rows.filter(transfer=transfer_id, transfer__state=State.AVAILABLE, transfer__available_until__gt=Now())
+    for delivery in mine.select_related("transfer"):
+        still = Delivery.objects.filter(pk=delivery.pk, progress=Progress.NONE)
+        if still.update(progress=Progress.OPENED, opened_at=Now()):
+            _audit(who, delivery.transfer, delivery, "delivery.open")
+
+
+@transaction.atomic
 def revoke(who: Principal, delivery_id: int, *, transfer_id: UUID | None = None, revision: int | None = None) -> None:
     """Take one delivery back: its access and its links end with this transaction. Repeated, it changes nothing."""
     found = Delivery.objects.filter(pk=delivery_id).values_list("transfer_id", flat=True).first()
@@ -93,6 +109,12 @@ def _revoke_grants(delivery: Delivery) -> None:
 
 def _finish(who: Principal, transfer: Transfer, delivery: Delivery, action: str) -> None:
     locking.bump(transfer)
+    _audit(who, transfer, delivery, action)
+    if transfer.close_when_fulfilled:
+        transitions.enqueue("transfer.settle", str(transfer.pk))
+
+
+def _audit(who: Principal, transfer: Transfer, delivery: Delivery, action: str) -> None:
     audit.record(
         who,
         action,
@@ -100,5 +122,3 @@ def _finish(who: Principal, transfer: Transfer, delivery: Delivery, action: str)
         subject=f"transfer:{transfer.pk}",
         detail={"delivery": delivery.pk},
     )
-    if transfer.close_when_fulfilled:
-        transitions.enqueue("transfer.settle", str(transfer.pk))

@@ -12,11 +12,12 @@ from uuid import UUID
 
 from django.db.models import Count, Q, Sum
 
-from accounts.models import AuditEvent
+from accounts.models import Department
 from accounts.principals import Principal
 from transfers import access, births, lookups
 from transfers.access import Act
 from transfers.access.seeing import is_sender, may_read_sent, recipient_q
+from transfers.addressing import history, relating
 from transfers.addressing.views import (
     Counts,
     DeliveryView,
@@ -25,7 +26,6 @@ from transfers.addressing.views import (
     Party,
     Role,
     StudyView,
-    TimelineEntry,
     TransferView,
 )
 from transfers.keys.opened import TransferKey
@@ -33,16 +33,12 @@ from transfers.models import Delivery, Disclosure, Document, Finding, PullRecord
 from transfers.rules import conformance
 from transfers.rules.lifecycle import OVER, Access, Reason, State
 
-# What a recipient reads of the history: how the transfer itself fared, and nothing of who did it.
-_SHARED_ACTIONS = frozenset(
-    f"transfer.{event}" for event in ("pass", "release", "extend", "lapse", "re-open", "fulfil", "withdraw", "purge")
-)
-
 
 def describe(who: Principal, transfer_id: UUID) -> TransferView:
     """The transfer as this caller may see it; NotFound where there is none for it."""
     access.transfer_for(who, transfer_id, Act.READ)
-    transfer = Transfer.objects.select_related("sender", "sender_department").get(pk=transfer_id)
+    rows = Transfer.objects.select_related("sender", "sender_department__organization", "follows")
+    transfer = rows.get(pk=transfer_id)
     role = role_of(who, transfer)
     state, reason = state_now(transfer, births.database_now())
     deliveries = _deliveries(who, transfer, role)
@@ -50,6 +46,9 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         state == State.AVAILABLE and any(delivery.access == Access.OPEN for delivery in deliveries)
     )
     key = lookups.open_key(transfer) if is_open and transfer.wrapped_key is not None else None
+    # Why it declined a recipient has typed itself, and may read even though it can open nothing any more.
+    is_declined = any(one.decline_record is not None for one in deliveries)
+    answer_key = lookups.open_key(transfer) if is_declined and transfer.wrapped_key is not None else key
     # What was typed, and what findings quote. Who was addressed, and their answers, a sender's key may always know.
     content_key = key if role == "recipient" or may_read_sent(who, transfer_id) else None
     return TransferView(
@@ -71,16 +70,16 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         created_at=transfer.created_at,
         sent_at=transfer.sent_at,
         available_at=transfer.available_at,
-        available_until=transfer.available_until,
+        available_until=end_of(transfer, state),
         purge_at=transfer.purge_at,
         closed_at=transfer.closed_at,
-        follows=transfer.follows_id if is_open else None,
-        followers=_followers(who, transfer) if is_open else (),
+        earlier=relating.earlier_of(who, transfer) if is_open else None,
+        later=relating.later_of(who, transfer) if is_open else (),
         studies=_studies(transfer) if is_open else (),
         documents=_documents(transfer, content_key) if is_open else (),
         findings=_findings(transfer, content_key, role, deliveries) if is_open else (),
-        deliveries=_delivery_views(who, deliveries, key, role),
-        timeline=_timeline(transfer, role),
+        deliveries=_delivery_views(who, deliveries, answer_key, role, state=state),
+        timeline=history.timeline(transfer, role, deliveries),
     )
 
 
@@ -95,6 +94,17 @@ def state_now(transfer: Transfer, now: datetime) -> tuple[State, str]:
     if state not in OVER and state != State.DRAFT and transfer.available_until <= now:
         return State.CLOSED, Reason.LAPSED
     return state, transfer.reason
+
+
+def end_of(transfer: Transfer, state: State) -> datetime:
+    """Until when it can be opened, or could be: what was withdrawn or fetched by all was closed before its time."""
+    closed_at = transfer.closed_at
+    return min(transfer.available_until, closed_at) if state in OVER and closed_at else transfer.available_until
+
+
+def access_now(access: str, state: State) -> str:
+    """What a recipient's access is worth in a state: where a transfer is over, nobody has any."""
+    return "ended" if state in OVER and access in (Access.OPEN, Access.WAITING) else access
 
 
 def reasons_of(transfers: Iterable[Transfer]) -> dict[UUID, str]:
@@ -113,15 +123,20 @@ def _sender(transfer: Transfer) -> Party:
     if department is not None:
         name = f"{transfer.sender.name}, {department.name}"
         address = f"{transfer.sender.address}.{department.slug}"
-        return Party("department", name, address, department.desk_phone or transfer.sender.desk_phone)
+        return Party("department", name, address, _phone_of(department))
     return Party("organization", transfer.sender.name, transfer.sender.address, transfer.sender.desk_phone)
+
+
+def _phone_of(department: Department) -> str:
+    """A department without a telephone of its own is called on its organisation's."""
+    return department.desk_phone or department.organization.desk_phone
 
 
 def _recipient(delivery: Delivery, key: TransferKey | None) -> Party:
     if delivery.department is not None:
         department = delivery.department
         name = f"{department.organization.name}, {department.name}"
-        return Party("department", name, department.address, department.desk_phone)
+        return Party("department", name, department.address, _phone_of(department))
     if delivery.organization is not None:
         organization = delivery.organization
         return Party("organization", organization.name, organization.address, organization.desk_phone)
@@ -132,9 +147,11 @@ def _recipient(delivery: Delivery, key: TransferKey | None) -> Party:
 
 
 def _delivery_views(
-    who: Principal, rows: list[Delivery], key: TransferKey | None, role: Role
+    who: Principal, rows: list[Delivery], key: TransferKey | None, role: Role, *, state: State
 ) -> tuple[DeliveryView, ...]:
     counts = counts_of(rows)
+    has_declined = any(row.access == Access.DECLINED for row in rows)
+    declined = history.declined_at(rows[0].transfer) if has_declined else {}
     ids = [row.pk for row in rows]
     own = set(Delivery.objects.filter(recipient_q(who), pk__in=ids).values_list("pk", flat=True))
     locked = set(
@@ -147,6 +164,7 @@ def _delivery_views(
             id=row.pk,
             recipient=_recipient(row, key),
             access=row.access,
+            access_now=access_now(row.access, state),
             notice=row.notice,
             progress=row.progress,
             counts=counts.get(row.pk, Counts()),
@@ -154,6 +172,7 @@ def _delivery_views(
             pulled_at=row.pulled_at,
             proven_at=row.proven_at,
             proven_by=row.proven_by if role == "sender" else "",
+            declined_at=declined.get(row.pk),
             decline_reason=_opened(key, "decline", str(row.pk), row.decline_record),
             is_link_locked=row.pk in locked,
             is_own=row.pk in own,
@@ -191,11 +210,6 @@ def _registered_counts(deliveries: list[Delivery]) -> dict[int, Counts]:
     by_name = {(row["transfer_id"], row["recipient"]): Counts(row["pulled"]) for row in rows}
     named = {delivery.pk: (delivery.transfer_id, delivery.register_name) for delivery in deliveries}
     return {pk: by_name[name] for pk, name in named.items() if name in by_name}
-
-
-def _followers(who: Principal, transfer: Transfer) -> tuple[UUID, ...]:
-    rows = access.visible_transfers(who).filter(follows=transfer).order_by("created_at")
-    return tuple(rows.values_list("id", flat=True))
 
 
 def _studies(transfer: Transfer) -> tuple[StudyView, ...]:
@@ -246,13 +260,6 @@ def _finding(row: Finding, key: TransferKey | None, role: Role) -> FindingView:
         released_by=row.released_by if is_sender else "",
         release_note=_opened(key, "release", bound, row.release_record) if is_sender else "",
     )
-
-
-def _timeline(transfer: Transfer, role: Role) -> tuple[TimelineEntry, ...]:
-    events = AuditEvent.objects.filter(subject=f"transfer:{transfer.pk}").order_by("id")
-    if role == "sender":
-        return tuple(TimelineEntry(e.at, e.action, e.principal, e.agent, e.detail) for e in events)
-    return tuple(TimelineEntry(e.at, e.action, "", "", {}) for e in events.filter(action__in=_SHARED_ACTIONS))
 
 
 def _opened(key: TransferKey | None, kind: str, row: str, record: bytes | memoryview | None) -> str:

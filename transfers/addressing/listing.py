@@ -29,6 +29,7 @@ class Own:
     """The caller's own delivery, in a list; who stands on both sides of a transfer has one, too."""
 
     access: str
+    access_now: str
     progress: str
     counts: Counts
     was_open: bool
@@ -125,20 +126,27 @@ def _summaries(who: Principal, rows: list[Transfer]) -> tuple[Summary, ...]:
 
 def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
     ids = [row.pk for row in rows]
+    now = births.database_now()
     sent = frozenset(Transfer.objects.filter(sender_q(who), pk__in=ids).values_list("pk", flat=True))
     return _Facts(
-        now=births.database_now(),
+        now=now,
         sent=sent,
         recipients=Counter(Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True)),
-        own=_own_deliveries(who, ids),
+        own=_own_deliveries(who, {row.pk: describing.state_now(row, now)[0] for row in rows}),
         reasons=describing.reasons_of(rows),
     )
 
 
-def _own_deliveries(who: Principal, ids: list[UUID]) -> Mapping[UUID, Own]:
-    rows = Delivery.objects.filter(recipient_q(who), transfer__in=ids).exclude(access=Access.REVOKED).order_by("-id")
+def _own_deliveries(who: Principal, states: Mapping[UUID, State]) -> Mapping[UUID, Own]:
+    mine = Delivery.objects.filter(recipient_q(who), transfer__in=list(states))
+    rows = mine.exclude(access=Access.REVOKED).order_by("-id")
     counts = describing.counts_of(rows)
-    return {row.transfer_id: Own(row.access, row.progress, counts.get(row.pk, Counts()), row.was_open) for row in rows}
+    return {row.transfer_id: _own(row, states[row.transfer_id], counts) for row in rows}
+
+
+def _own(row: Delivery, state: State, counts: Mapping[int, Counts]) -> Own:
+    now = describing.access_now(row.access, state)
+    return Own(row.access, now, row.progress, counts.get(row.pk, Counts()), row.was_open)
 
 
 def _summary(row: Transfer, facts: _Facts) -> Summary:
@@ -162,7 +170,7 @@ def _summary(row: Transfer, facts: _Facts) -> Summary:
         own=own,
         created_at=row.created_at,
         available_at=row.available_at,
-        available_until=row.available_until,
+        available_until=describing.end_of(row, state),
         state_changed_at=row.state_changed_at,
     )
 

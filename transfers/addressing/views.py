@@ -31,9 +31,12 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryView:
+    """`access` is what was granted, `access_now` what that is worth: `ended` with the transfer, by the clock."""
+
     id: int
     recipient: Party
     access: str
+    access_now: str
     notice: str
     progress: str
     counts: Counts
@@ -41,6 +44,7 @@ class DeliveryView:
     pulled_at: datetime | None
     proven_at: datetime | None
     proven_by: str
+    declined_at: datetime | None
     decline_reason: str = field(repr=False)
     is_link_locked: bool
     is_own: bool
@@ -89,7 +93,18 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """Another transfer that this one follows, or that follows it."""
+
+    id: UUID
+    reference: str
+    is_visible: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TransferView:
+    """`available_until` is when it closes or, where it was closed before its time, when it did."""
+
     id: UUID
     reference: str
     role: Role
@@ -110,10 +125,22 @@ class TransferView:
     available_until: datetime
     purge_at: datetime
     closed_at: datetime | None
-    follows: UUID | None
-    followers: tuple[UUID, ...]
+    earlier: Related | None
+    later: tuple[Related, ...]
     studies: tuple[StudyView, ...]
     documents: tuple[DocumentView, ...]
     findings: tuple[FindingView, ...]
     deliveries: tuple[DeliveryView, ...]
     timeline: tuple[TimelineEntry, ...]
+
+    @property
+    def follows(self) -> UUID | None:
+        return self.earlier.id if self.earlier else None
+
+    @property
+    def follows_reference(self) -> str:
+        return self.earlier.reference if self.earlier else ""
+
+    @property
+    def followers(self) -> tuple[UUID, ...]:
+        return tuple(one.id for one in self.later if one.is_visible)

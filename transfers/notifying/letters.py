@@ -62,6 +62,8 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
         words["link"] = f"{settings.PUBLIC_URL}/s/{_secret(transfer, notification)}/"
     elif kind in WITH_LINK and notification.delivery and notification.delivery.email_hash is not None:
         raise errors.NotFound("There is no link to be sent.")
+    if kind == "held" and notification.audience == "desk" and transfer:
+        words["link"] = f"{settings.PUBLIC_URL}/transfers/{transfer.pk}/"
     if kind == "quota":
         words |= _quota(notification.organization, detail.partition(":")[0])
     if kind == "alarm":
@@ -109,7 +111,7 @@ def _of_delivery(delivery: Delivery) -> dict[str, Any]:  # Any: see write
 
 
 def _follow_up(transfer: Transfer) -> dict[str, Any]:  # Any: see write
-    """How many instances of a follow-up are new, and how many take the place of earlier ones."""
+    """How many instances and documents of a follow-up are new, and how many take the place of earlier ones."""
     if transfer.follows is None:
         return {}
     with connection.cursor() as cursor:
@@ -124,7 +126,19 @@ def _follow_up(transfer: Transfer) -> dict[str, Any]:  # Any: see write
             [transfer.follows_id, transfer.pk],
         )
         added, replaced = cursor.fetchone()
-    return {"follows": transfer.follows.reference, "added": added, "replaced": replaced}
+    documents = transfer.documents.count()
+    replacing = transfer.documents.filter(replaces__isnull=False).count()
+    return {
+        "follows": transfer.follows.reference,
+        "added": _content(added, documents - replacing),
+        "replaced": _content(replaced, replacing),
+    }
+
+
+def _content(images: int, documents: int) -> str:
+    """`2 images and 1 document`; empty where there is nothing."""
+    words = {"images": images, "documents": documents}
+    return render_to_string("mail/content.txt", words) if images or documents else ""
 
 
 def _secret(transfer: Transfer, notification: Notification) -> str:

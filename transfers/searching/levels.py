@@ -195,5 +195,6 @@ def _audit(search: Search, count: int) -> None:
             "level": query.level.name.lower(),
             "keys": sorted({*query.uids, *(key.path for key in query.keys)}),
             "results": count,
+            **({"delivery": scope.seen.delivery_id} if scope.seen else {}),
         },
     )

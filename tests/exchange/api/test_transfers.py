@@ -148,7 +148,7 @@ def test_it_counts_what_was_pulled(cast: Cast) -> None:
         last_at=now,
     )
     (delivery,) = said(get(cast.alice, f"transfers/{transfer.pk}/"))["deliveries"]
-    assert delivery["pulled"]["sentence"] == "1 of 2 pulled"
+    assert delivery["pulled"]["sentence"] == "1 of 2 images pulled"
 
 
 @pytest.mark.parametrize("state", [State.DRAFT, State.RECEIVING, State.VALIDATING, State.HELD])

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import audit, principals
+from accounts.models import AuditEvent
 from accounts.principals import Principal
 from tests import factories, sealing
 from tests.actors import Actor, Cast
@@ -88,3 +89,32 @@ def test_who_waits_for_a_held_one_is_not_said_to_be_forgotten(cast: Cast) -> Non
     page = text_of(cast.alice.client.get(f"/transfers/{transfer.pk}/"))
     assert "told when it can be opened" in page
     assert "not told yet" not in page
+
+
+def test_ones_own_looking_does_not_bury_what_happened(cast: Cast, transfer: Transfer) -> None:
+    for _ in range(3):
+        timeline(cast.alice, transfer)
+    assert "looked up" not in timeline(cast.alice, transfer)
+    assert AuditEvent.objects.filter(action="study.search").count() == 4
+
+
+def test_a_readers_looking_is_one_line_whatever_comes_between(cast: Cast, transfer: Transfer) -> None:
+    for _ in range(2):
+        timeline(cast.bob, transfer)
+        note(transfer, cast.alice.who, "transfer.extend")
+    text = timeline(cast.alice, transfer)
+    assert "Studies looked up (2 times)" in text and text.count("looked up") == 1
+
+
+def test_a_recipient_reads_its_own_answers(cast: Cast, transfer: Transfer) -> None:
+    Delivery.objects.update(access="waiting")
+    addressing.accept(cast.bob.who, transfer.pk)
+    addressing.decline(cast.bob.who, transfer.pk, reason="Not ours")
+    text = timeline(cast.bob, transfer)
+    assert "Accepted" in text and "Declined" in text
+
+
+def test_nobody_reads_the_answers_of_another_recipient(cast: Cast, transfer: Transfer) -> None:
+    factories.make_delivery(transfer, organization=cast.strangers)
+    addressing.decline(cast.bob.who, transfer.pk, reason="Not ours")
+    assert "Declined" not in timeline(cast.mallory, transfer)

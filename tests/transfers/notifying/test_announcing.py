@@ -258,9 +258,30 @@ def test_a_follow_up_says_what_it_adds_and_replaces(
     later = factories.make_transfer(sender, to=[general], state=State.AVAILABLE, follows=earlier)
     factories.store_instances(later, [factories.make_ct(SOPInstanceUID=uid), factories.make_ct(), factories.make_ct()])
     post.announce(later)
-    assert f"This follows {earlier.reference}: it adds 2 and replaces 1" in " ".join(
-        smtp_server.body(mailbox.only).split()
-    )
+    text = " ".join(smtp_server.body(mailbox.only).split())
+    assert f"This is a follow-up of {earlier.reference}: it adds 2 images and replaces 1 image of what" in text
+
+
+def test_a_follow_up_that_is_a_document_says_so(mailbox: Mailbox, sender: Organization, general: Organization) -> None:
+    earlier = factories.make_transfer(sender, to=[general], state=State.AVAILABLE)
+    later = factories.make_transfer(sender, to=[general], state=State.AVAILABLE, follows=earlier)
+    factories.store_document(later, b"a report")
+    post.announce(later)
+    text = " ".join(smtp_server.body(mailbox.only).split())
+    assert f"This is a follow-up of {earlier.reference}: it adds 1 document." in text
+
+
+def test_a_desk_is_told_whom_to_call_and_where_to_look(
+    mailbox: Mailbox, sender: Organization, general: Organization
+) -> None:
+    transfer = factories.make_transfer(sender, to=[general], state=State.HELD, reason=Reason.FINDINGS)
+    notifying.announce_held(transfer.pk)
+    post.send_all()
+    mail = next(mail for mail in mailbox.messages if mail["To"] == "images@general.example")
+    text = " ".join(smtp_server.body(mail).split())
+    assert "Nothing of it can be opened yet." in text
+    assert "call the desk of St Elsewhere" in text and "+41 44 100" in text and transfer.reference in text
+    assert f"https://exchange.example/transfers/{transfer.pk}/" in text
 
 
 def test_a_full_quota_is_told_to_both_administrators_once(
