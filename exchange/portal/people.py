@@ -121,12 +121,15 @@ def document(request: HttpRequest, who: Principal, transfer_id: UUID, document_i
 
 
 def _list(request: HttpRequest, who: Principal, direction: Literal["sent", "received"]) -> HttpResponse:
-    page = addressing.list_transfers(who, direction=direction, cursor=request.GET.get("after", ""), limit=PAGE)
+    sought = request.GET.get("reference", "").strip()[:40]
+    after = request.GET.get("after", "")
+    page = addressing.list_transfers(who, direction=direction, reference=sought, cursor=after, limit=PAGE)
     context = {
         "page": page,
         "direction": direction,
         "zone": who.time_zone,
-        "is_first": "after" not in request.GET,
+        "sought": sought,
+        "is_first": not after,
         "has_place": bool(who.places),
         "may_send": who.home("store") is not None,
     }

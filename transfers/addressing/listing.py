@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,8 @@ from transfers.access.seeing import recipient_q, sender_q
 from transfers.addressing import describing
 from transfers.addressing.views import Counts, Role
 from transfers.models import Delivery, Transfer
-from transfers.rules.lifecycle import OVER, Access, State
+from transfers.rules import reference as references
+from transfers.rules.lifecycle import OVER, Access, Progress, State
 
 Direction = Literal["", "sent", "received"]
 MAX_PAGE: Final = 200
@@ -36,6 +36,19 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True)
+class Receiver:
+    """A recipient of what the caller's side sent; `name` is empty for the reader of a link: that address is sealed."""
+
+    name: str
+    access: str
+    progress: str
+
+    @property
+    def has_it(self) -> bool:
+        return self.progress in (Progress.PULLED, Progress.PROVEN)
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     id: UUID
     reference: str
@@ -47,12 +60,26 @@ class Summary:
     purpose: str
     urgency: str
     instance_count: int
-    recipient_count: int
+    receivers: tuple[Receiver, ...]
     own: Own | None
     created_at: datetime
     available_at: datetime | None
     available_until: datetime
     state_changed_at: datetime
+
+    @property
+    def recipient_count(self) -> int:
+        return len(self.receivers)
+
+    @property
+    def having_it(self) -> int:
+        """How many recipients have all of it."""
+        return sum(receiver.has_it for receiver in self.receivers)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the caller may open it and never has."""
+        return self.own is not None and (self.own.access_now, self.own.progress) == (Access.OPEN, Progress.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +96,20 @@ def list_transfers(
     direction: Direction = "",
     state: State | None = None,
     since: datetime | None = None,
+    reference: str = "",
     cursor: str = "",
     limit: int = 50,
 ) -> Page:
     """Transfers the caller sent or received; `since` keeps those whose state changed at or after it.
 
+    With a `reference`, as people type it, only the one that bears it.
+
     Pages are ordered by creation and id, so a page stays what it was while new transfers arrive.
     """
     limit = max(1, min(limit, MAX_PAGE))
     rows = _filtered(who, direction=direction, state=state, since=since)
+    if reference:
+        rows = rows.filter(reference=references.normalise(reference) or "")
     if cursor:
         rows = rows.filter(_after(cursor))
     found = list(rows.select_related("sender").order_by("-created_at", "-id")[: limit + 1])
@@ -114,7 +146,7 @@ class _Facts:
 
     now: datetime
     sent: frozenset[UUID]
-    recipients: Mapping[UUID, int]
+    receivers: Mapping[UUID, tuple[Receiver, ...]]
     own: Mapping[UUID, Own]
     reasons: Mapping[UUID, str]
 
@@ -131,10 +163,28 @@ def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
     return _Facts(
         now=now,
         sent=sent,
-        recipients=Counter(Delivery.objects.filter(transfer__in=sent).values_list("transfer_id", flat=True)),
+        receivers=_receivers(sent),
         own=_own_deliveries(who, {row.pk: describing.state_now(row, now)[0] for row in rows}),
         reasons=describing.reasons_of(rows),
     )
+
+
+def _receivers(sent: frozenset[UUID]) -> Mapping[UUID, tuple[Receiver, ...]]:
+    """The recipients of each transfer in the order in which they were named."""
+    rows = Delivery.objects.filter(transfer__in=sent).select_related("organization", "department__organization", "user")
+    found: dict[UUID, tuple[Receiver, ...]] = {}
+    for row in rows.order_by("id"):
+        receiver = Receiver(_name(row), row.access, row.progress)
+        found[row.transfer_id] = (*found.get(row.transfer_id, ()), receiver)
+    return found
+
+
+def _name(row: Delivery) -> str:
+    if row.department is not None:
+        return f"{row.department.organization.name}, {row.department.name}"
+    if row.organization is not None:
+        return row.organization.name
+    return row.user.get_full_name() if row.user is not None else ""
 
 
 def _own_deliveries(who: Principal, states: Mapping[UUID, State]) -> Mapping[UUID, Own]:
@@ -166,7 +216,7 @@ def _summary(row: Transfer, facts: _Facts) -> Summary:
         purpose=row.purpose,
         urgency=row.urgency,
         instance_count=row.instance_count if may_count else 0,
-        recipient_count=facts.recipients.get(row.pk, 0),
+        receivers=facts.receivers.get(row.pk, ()),
         own=own,
         created_at=row.created_at,
         available_at=row.available_at,
