@@ -66,7 +66,7 @@ _NAMED: Final[tuple[tuple[str, type[Model], str, Combinable], ...]] = (
     ("department", Department, "pk", Concat("organization__address", Value("."), "slug")),
 )
 # What was destroyed at once is the transfer's key; the key of its day follows when that day is over.
-_OUTCOMES: Final = {"scheduled": "when its day is over"}
+_OUTCOMES: Final = {"scheduled": "scheduled, when its day is over"}
 
 
 def with_names(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:  # Any: rows of any table

@@ -44,7 +44,7 @@ class MethodNotAllowed(errors.Refused):
 
     def __init__(self, allowed: str) -> None:
         self.allowed = allowed
-        super().__init__()
+        super().__init__(f"{self.sentence} Use {allowed}." if allowed else "")
 
 
 # The first row that fits counts, so the particular comes before the general. Codes: PS3.18 Table 10.5.3-1,

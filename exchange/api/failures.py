@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, JsonResponse
@@ -10,6 +10,12 @@ from rest_framework import exceptions
 
 from exchange import problems
 from transfers import errors
+
+# What validators of every text refuse, by the framework's code.
+_CHARACTERS: Final = {
+    "null_characters_not_allowed": "Leave out the NUL character: no text holds one.",
+    "surrogate_characters_not_allowed": "Leave out the half of a surrogate pair: it is no character.",
+}
 
 
 def answer(error: Exception, context: Mapping[str, Any]) -> HttpResponse:  # Any: what DRF hands to a handler
@@ -33,13 +39,13 @@ def translate(error: Exception) -> Exception:
     if isinstance(error, exceptions.NotFound | Http404):
         return errors.NotFound()
     if isinstance(error, exceptions.NotAcceptable):
-        return errors.NotAcceptable()
+        return errors.NotAcceptable("What is answered here is JSON: accept application/json.")
     if isinstance(error, exceptions.UnsupportedMediaType):
         return errors.UnsupportedMediaType("Send application/json.")
     if isinstance(error, exceptions.Throttled):
         return errors.TooManyRequests(retry_after=max(1, int(getattr(error, "wait", None) or 1)))
     if isinstance(error, exceptions.ParseError):
-        return errors.BadRequest("The body is not valid JSON in UTF-8.")
+        return errors.BadRequest("The body is not valid JSON in UTF-8. Names and texts stand in double quotes.")
     return error
 
 
@@ -64,7 +70,7 @@ def flatten(detail: Any, field: str = "") -> list[tuple[str, str]]:  # Any: list
         return [one for name, inner in detail.items() for one in flatten(inner, _joined(field, str(name)))]
     if isinstance(detail, Sequence) and not isinstance(detail, str):
         return [one for inner in detail for one in flatten(inner, field)]
-    return [(field, str(detail))]
+    return [(field, _CHARACTERS.get(getattr(detail, "code", ""), str(detail)))]
 
 
 def _joined(field: str, name: str) -> str:

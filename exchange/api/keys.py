@@ -132,7 +132,9 @@ def _place(who: Principal, organization: str, department: str) -> Place:
 
 def _ensure_keeper(who: Principal) -> None:
     if who.bound_to or (who.user_id is None and not any("manage" in place.scopes for place in who.places)):
-        raise errors.Forbidden("Keys are kept by administrators, and by people for themselves.")
+        raise errors.Forbidden(
+            "Keys are kept by administrators, and by people for themselves: use a key that may manage, or sign in."
+        )
 
 
 def _department(department_id: int | None) -> Department | None:

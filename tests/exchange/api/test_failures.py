@@ -21,6 +21,8 @@ from transfers.rules.lifecycle import State
         ("transfers/", {"urgency": "SECRET"}, "Give one of these: routine, urgent."),
         ("transfers/", {"urgency": ""}, "Give one of these: routine, urgent."),
         ("transfers/", {"message": {}}, "Give text, in quotes."),
+        ("transfers/", {"message": "SECRET\0"}, "Leave out the NUL character"),
+        ("transfers/", {"message": "SECRET\ud800"}, "Leave out the half of a surrogate pair"),
         ("transfers/", {"message": "x" * 4001}, "Give at most 4000 characters."),
         ("transfers/", {"until": "SECRET"}, "Give date, time and zone, such as 2026-03-01T12:00:00Z."),
         ("transfers/", {"grace_days": "SECRET"}, "Give a whole number, without quotes."),
@@ -58,6 +60,25 @@ def test_a_wrong_query_is_told_what_would_be_right(cast: Cast, query: str, sente
     assert response.status_code == 400
     assert sentence in said(response)["detail"]
     assert "SECRET" not in response.content.decode()
+
+
+def test_what_is_no_json_is_told_how_it_looks(cast: Cast) -> None:
+    response = cast.alice.client.post("/api/transfers/", "{SECRET", content_type="application/json")
+    assert response.status_code == 400
+    assert "Names and texts stand in double quotes" in said(response)["detail"]
+    assert "SECRET" not in response.content.decode()
+
+
+def test_a_method_that_is_not_offered_is_told_which_are(cast: Cast) -> None:
+    response = cast.sender_store.client.put("/api/transfers/")
+    assert response.status_code == 405
+    assert "Use GET, POST" in said(response)["detail"]
+
+
+def test_who_accepts_no_json_is_told_to(cast: Cast) -> None:
+    response = cast.sender_store.client.get("/api/transfers/", headers={"Accept": "text/html"})
+    assert response.status_code == 406
+    assert "accept application/json" in said(response)["detail"]
 
 
 def test_who_may_not_ask_for_disclosures_is_told_which_right_is_missing(cast: Cast) -> None:
