@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from django.contrib import admin
+from django.contrib.admin.utils import display_for_value
 from django.db.models import BigIntegerField, Case, F, Model, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat, Substr
@@ -15,6 +16,7 @@ from django.utils.html import format_html
 
 from accounts.models import ApiKey, Department, Organization, User
 
+_NOTHING: Final = "-"
 LABELS: Final = {
     "agent": "By way of",
     "audience": "To",
@@ -87,11 +89,11 @@ def shown(path: str) -> Callable[[Any], Any] | str:  # Any: a row, and what stan
         for part in path.split("__"):
             value = getattr(value, part, None)
         name = getattr(row, f"{path}_name", "")
-        if value == "":
-            return None  # shown as a dash
+        if value is None or value == "":
+            return _NOTHING
         if name:
             return f"{value} ({name})"
-        return words(value) if words is not None else _linked(value)
+        return words(value) if words is not None else display_for_value(_linked(value), _NOTHING)
 
     show.__name__ = path
     return show

@@ -264,6 +264,15 @@ def test_dates_are_in_24_hours_with_their_zone(cast: Cast, operator: Client) -> 
     assert "2026-03-01 20:12 UTC" in operator.get(page(Transfer, "changelist")).content.decode()
 
 
+def test_the_page_of_one_row_says_dates_and_nothing_as_a_list_does(operator: Client) -> None:
+    job = make_job("dead")
+    Job.objects.filter(pk=job.pk).update(due_at=datetime(2026, 3, 1, 20, 12, 9, tzinfo=UTC), row="")
+    for path in (page(Job, "changelist"), page(Job, "change", job.pk)):
+        said = text_of(operator.get(path))
+        assert "2026-03-01 20:12 UTC" in said
+        assert "None" not in said
+
+
 def test_the_index_is_in_the_order_of_work(operator: Client) -> None:
     text = operator.get("/admin/").content.decode()
     places = [text.index(f">{name}</a>") for name in ("Organisations", "Users", "Memberships", "API keys", "Packs")]
