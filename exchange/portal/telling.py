@@ -46,7 +46,7 @@ def of_transfer(view: TransferView, own: DeliveryView | None) -> dict[str, Any]:
         "content": content(view),
         "you": you(view, own) if own else "",
         "pulled": {one.id: pulled(one.counts, view) for one in view.deliveries},
-        "had_end": view.state not in OVER or view.reason == Reason.LAPSED,
+        "had_end": _had_end(view, own),
     }
 
 
@@ -97,6 +97,13 @@ def told_findings(view: TransferView) -> list[ToldFinding]:
     """One that was released stops nothing any more: it says who let it go, and gives no advice."""
     called = names.of(finding.released_by for finding in view.findings if finding.released_by)
     return [_finding(finding, called.get(finding.released_by, "")) for finding in view.findings]
+
+
+def _had_end(view: TransferView, own: DeliveryView | None) -> bool:
+    """Whether the end of its time says anything: not to who declined it, nor where it was closed before."""
+    if view.role == "recipient" and own is not None and own.access == Access.DECLINED:
+        return False
+    return view.state not in OVER or view.reason == Reason.LAPSED
 
 
 def _finding(finding: FindingView, by: str) -> ToldFinding:

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 
 from accounts.models import Department, Organization
 from transfers import errors
-from transfers.models import Delivery, Notification, Switch, Transfer
+from transfers.models import Delivery, Grant, Notification, Switch, Transfer
 from transfers.notifying.announcing import key_of
 
 # (what happened, who reads) -> template in transfers/templates/mail/
@@ -58,6 +58,7 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
         words |= _of_transfer(transfer, time_zone)
         words |= _of_delivery(notification.delivery) if notification.delivery else {}
         words |= _follow_up(transfer)
+        words["has_same_pin"] = _has_same_pin(transfer, notification.delivery)
     if kind in WITH_LINK and notification.secret_record is not None and transfer:
         words["link"] = f"{settings.PUBLIC_URL}/s/{_secret(transfer, notification)}/"
     elif kind in WITH_LINK and notification.delivery and notification.delivery.email_hash is not None:
@@ -133,6 +134,15 @@ def _follow_up(transfer: Transfer) -> dict[str, Any]:  # Any: see write
         "added": _content(added, documents - replacing),
         "replaced": _content(replaced, replacing),
     }
+
+
+def _has_same_pin(transfer: Transfer, delivery: Delivery | None) -> bool:
+    """Whether the link of a follow-up opens with the PIN that its reader was told for the one it follows."""
+    if transfer.follows_id is None or delivery is None or delivery.email_hash is None:
+        return False
+    earlier = Grant.objects.filter(delivery__transfer=transfer.follows_id, delivery__email_hash=delivery.email_hash)
+    pins = delivery.grants.filter(revoked_at=None, pin_digest__isnull=False).values("pin_digest")
+    return earlier.filter(pin_digest__in=pins).exists()
 
 
 def _content(images: int, documents: int) -> str:

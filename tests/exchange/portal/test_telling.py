@@ -63,6 +63,7 @@ def test_who_declined_reads_when_why_and_what_is_left(cast: Cast, transfer: Tran
     at = AuditEvent.objects.get(action="delivery.decline").at
     assert f"declined on {at:%A} {at.day} {at:%B %Y, %H:%M} UTC" in text
     assert ": Not our patient" in text
+    assert "Available until" not in text
     assert "if you need it after all, ask the sender" in text
     assert "the recipient has declined it: nobody can open it" in show(cast.alice, transfer)
 

@@ -20,13 +20,13 @@ def available(sender: Organization, *to: Organization, **fields: Any) -> Transfe
     return factories.make_transfer(sender, to=to, state=State.AVAILABLE, instance_count=40, **fields)
 
 
-def add_link(transfer: Transfer) -> Delivery:
+def add_link(transfer: Transfer, token: str = "a first one") -> Delivery:
     hashed = keys.keyed_hash(keys.register_key(), "email", READER)
     sealed = factories.key_of(transfer).seal("email", hashed.hex(), READER.encode())
     delivery = factories.make_delivery(transfer, email_hash=hashed, email_record=sealed)
     Grant.objects.create(
         delivery=delivery,
-        token_digest=credentials.keyed_digest("link", "a first one"),
+        token_digest=credentials.keyed_digest("link", token),
         pin_digest=credentials.keyed_digest("pin", "1"),
         created_at=Now(),
     )

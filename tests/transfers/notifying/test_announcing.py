@@ -271,6 +271,21 @@ def test_a_follow_up_that_is_a_document_says_so(mailbox: Mailbox, sender: Organi
     assert f"This is a follow-up of {earlier.reference}: it adds 1 document." in text
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_reader_is_told_which_pin_opens_a_follow_up(mailbox: Mailbox, sender: Organization, same: bool) -> None:
+    earlier = post.available(sender)
+    post.add_link(earlier)
+    if not same:
+        Grant.objects.update(pin_digest=b"another")
+    later = post.available(sender, follows=earlier)
+    delivery = post.add_link(later, token="another one")
+    assert delivery.grants.get().pin_digest is not None
+    post.announce(later)
+    text = " ".join(smtp_server.body(mailbox.only).split())
+    assert (f"asks for the PIN that you were told for {earlier.reference}." in text) == same
+    assert ("a PIN of eight digits, which St Elsewhere tells you" in text) != same
+
+
 def test_a_desk_is_told_whom_to_call_and_where_to_look(
     mailbox: Mailbox, sender: Organization, general: Organization
 ) -> None:
