@@ -127,6 +127,7 @@ def _list(request: HttpRequest, who: Principal, direction: Literal["sent", "rece
     context = {
         "page": page,
         "direction": direction,
+        "standings": {one.id: telling.in_list(one, direction) for one in page.transfers},
         "zone": who.time_zone,
         "sought": sought,
         "is_first": not after,

@@ -3,13 +3,14 @@
 A state of the transfer is not yet one of its recipient: `available` can wait for an answer or be declined.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from accounts import names
 from exchange.portal import words
-from transfers.addressing import TransferView
+from transfers.addressing import Summary, TransferView
 from transfers.addressing.views import Counts, DeliveryView, FindingView
 from transfers.rules import findings
 from transfers.rules.lifecycle import OVER, Access, Progress, Reason, State
@@ -51,18 +52,22 @@ def of_transfer(view: TransferView, own: DeliveryView | None) -> dict[str, Any]:
 
 
 def standing(view: TransferView, own: DeliveryView | None) -> Standing:
+    if view.state == State.HELD and view.reason == Reason.FINDINGS and view.role == "sender":
+        return Standing(view.state, words.STATES[view.state], _HELD_FOR_SENDER)
     if view.state != State.AVAILABLE:
-        says = words.REASONS.get(view.reason, view.reason)
-        if view.reason == Reason.FINDINGS and view.role == "sender" and view.state == State.HELD:
-            says = _HELD_FOR_SENDER
-        return Standing(view.state, words.STATES[view.state], says)
+        return _of_state(view.state, view.reason)
     if view.role == "sender":
-        return _of_recipients(view.deliveries)
-    if own is not None and own.access == Access.WAITING:
-        return Standing(_WAITS, "Waits for your answer", "nobody can open it before you accept it")
-    if own is not None and own.access == Access.DECLINED:
-        return Standing(_DONE, "Declined", "you cannot open it any more; if you need it after all, ask the sender")
-    return _available()
+        return _of_recipients([one.access for one in view.deliveries])
+    return _of_own(own.access if own else "")
+
+
+def in_list(one: Summary, direction: str) -> Standing:
+    """The same for a row of the inbox, or of what was sent."""
+    if one.state != State.AVAILABLE:
+        return _of_state(one.state, one.reason)
+    if direction == "sent":
+        return _of_recipients([receiver.access for receiver in one.receivers])
+    return _of_own(one.own.access if one.own else "")
 
 
 def you(view: TransferView, own: DeliveryView) -> str:
@@ -120,12 +125,23 @@ def _finding(finding: FindingView, by: str) -> ToldFinding:
     )
 
 
-def _of_recipients(deliveries: tuple[DeliveryView, ...]) -> Standing:
-    accesses = {one.access for one in deliveries}
-    if accesses == {Access.DECLINED}:
-        who = "the recipient has" if len(deliveries) == 1 else "all recipients have"
+def _of_state(state: State, reason: str) -> Standing:
+    return Standing(state, words.STATES[state], words.REASONS.get(reason, reason))
+
+
+def _of_own(access: str) -> Standing:
+    if access == Access.WAITING:
+        return Standing(_WAITS, "Waits for your answer", "nobody can open it before you accept it")
+    if access == Access.DECLINED:
+        return Standing(_DONE, "Declined", "you cannot open it any more; if you need it after all, ask the sender")
+    return _available()
+
+
+def _of_recipients(accesses: Sequence[str]) -> Standing:
+    if set(accesses) == {Access.DECLINED}:
+        who = "the recipient has" if len(accesses) == 1 else "all recipients have"
         return Standing(_DONE, "Declined", f"{who} declined it: nobody can open it")
-    if accesses and not accesses & {Access.OPEN, Access.WAITING}:
+    if accesses and not {Access.OPEN, Access.WAITING} & set(accesses):
         return Standing(_DONE, "No recipient left", "it was declined or taken back: nobody can open it")
     if accesses and Access.OPEN not in accesses:
         return Standing(_WAITS, "Waits for acceptance", "no recipient can open it before accepting it")

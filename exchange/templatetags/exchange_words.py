@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import template
@@ -62,7 +63,7 @@ def said(value: str, table: str) -> str:
 
 
 @register.filter
-def of(table: Mapping[int, str], key: int) -> str:
+def of(table: Mapping[Any, Any], key: Any) -> Any:  # Any: what a template shows, by number or id
     """What a table says under a number: `{{ pulled|of:one.id }}`."""
     return table.get(key, "")
 

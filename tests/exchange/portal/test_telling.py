@@ -52,6 +52,23 @@ def test_each_side_has_its_badge(
         assert ('class="tag available"' in page) == (access == Access.OPEN)
 
 
+@pytest.mark.parametrize(
+    ("access", "to_sender", "to_recipient"),
+    [
+        (Access.OPEN, "Available", "Available"),
+        (Access.WAITING, "Waits for acceptance", "Waits for your answer"),
+        (Access.DECLINED, "Declined", "Declined"),
+    ],
+)
+def test_the_lists_have_the_same_badges(
+    cast: Cast, transfer: Transfer, access: Access, to_sender: str, to_recipient: str
+) -> None:
+    Delivery.objects.update(access=access)
+    for page, word in ((cast.alice.client.get("/sent/"), to_sender), (cast.bob.client.get("/"), to_recipient)):
+        assert f">{word}</span>" in page.content.decode()
+        assert ('class="tag available"' in page.content.decode()) == (access == Access.OPEN)
+
+
 def test_it_is_available_while_one_recipient_can_open_it(cast: Cast, transfer: Transfer) -> None:
     factories.make_delivery(transfer, organization=cast.county_clinic, access=Access.DECLINED)
     assert 'class="tag available"' in html(cast.alice, transfer)
