@@ -1,8 +1,8 @@
 """The admin of API keys: made, shown once, revoked; never changed."""
 
-import secrets
 from datetime import timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,10 +25,6 @@ SCOPES: Final[dict[Scope, str]] = {
 }
 
 
-def _new_form_id() -> str:
-    return secrets.token_urlsafe(24)
-
-
 class _NewKey(KeyBase):
     organization = NamedChoice(Organization.objects.filter(is_active=True), label="Organisation")
     department = NamedChoice(
@@ -47,7 +43,7 @@ class _NewKey(KeyBase):
     days = forms.IntegerField(
         min_value=1, max_value=365, initial=365, help_text="How long it is good for; 365 at most."
     )
-    form_id = forms.CharField(widget=forms.HiddenInput, initial=_new_form_id, max_length=64, required=False)
+    form_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
 
     class Meta:
         model = ApiKey

@@ -69,8 +69,6 @@ def store(
         destination = _destination(who, address=address, transfer_id=transfer_id)
         body = _body(request)
         outcome = receiving.receive(who, destination, body.instances, study_instance_uid=study)
-        if not outcome.stored and not outcome.failed:
-            raise outcome.cut or errors.BadRequest("The body holds no instance.")
         answer.response = store_response(outcome, model=_model(request), warnings=body.warnings)
     return answer.response
 
@@ -195,6 +193,8 @@ def _too_long(outcome: Outcome) -> list[str]:
 def _status(outcome: Outcome) -> int:
     if outcome.cut is not None:
         return 503 if isinstance(outcome.cut, errors.Unavailable) else 400
+    if not outcome.stored and not outcome.failed:
+        return 400
     if not outcome.failed:
         return 200
     if outcome.stored:
@@ -208,6 +208,8 @@ def _status(outcome: Outcome) -> int:
 def _module(outcome: Outcome) -> dict[str, Any]:  # Any: DICOM JSON
     named = [one for one in outcome.failed if one.sop_instance_uid]
     nameless = [one for one in outcome.failed if not one.sop_instance_uid]
+    if not outcome.stored and not outcome.failed:
+        nameless.append(Failed("", "", outcome.cut or errors.MalformedMultipart("The body holds no instance.")))
     module: dict[str, Any] = {"00081190": _retrieve_url(outcome)}
     if named:
         module["00081198"] = {"vr": "SQ", "Value": [_failed_item(one) for one in named]}

@@ -124,5 +124,9 @@ def _of_admin() -> Iterator[str]:
         shown = [None] if page.has_add_permission(request) else []
         for row in [*shown, *([model()] if page.has_change_permission(request) else [])]:
             form = page.get_form(request, row, change=row is not None)
-            texts = [name for name, field in form.base_fields.items() if isinstance(field, forms.CharField)]
+            texts = [name for name, field in form.base_fields.items() if _is_free(field)]
             yield from (f"admin {model.__name__} {name}" for name in texts)
+
+
+def _is_free(field: forms.Field) -> bool:
+    return isinstance(field, forms.CharField) and not isinstance(field, forms.UUIDField)

@@ -65,7 +65,9 @@ def test_preamble_and_epilogue_are_no_parts(alice: Site) -> None:
 )
 def test_what_is_no_body_is_refused(alice: Site, octets: bytes) -> None:
     reply = post(alice, octets, root=FILES)
-    assert reply.status == 400 and json.loads(reply.body)["detail"].startswith("The ")
+    (told,) = module(reply)["0008119A"]["Value"]
+    assert (reply.status, told["00081197"]["Value"]) == (400, [MALFORMED])
+    assert told["00000902"]["Value"][0].startswith(("The body holds no", "The multipart body is", "The body was cut"))
     assert not Instance.objects.exists()
 
 
