@@ -31,16 +31,16 @@ class Pulled(Answer):
     of = serializers.IntegerField()
     documents_pulled = serializers.IntegerField()
     documents_of = serializers.IntegerField()
-    sentence = serializers.CharField(help_text="Such as: 598 of 600 images and 1 of 1 document pulled.")
+    sentence = serializers.CharField(help_text="Such as: 598 of 600 pulled.")
 
 
 class Delivery(Answer):
     id = serializers.IntegerField()
     recipient = Party()
-    access = serializers.ChoiceField(
+    access = serializers.ChoiceField(choices=["waiting", "open", "declined", "revoked"], help_text="What was granted.")
+    access_now = serializers.ChoiceField(
         choices=["waiting", "open", "declined", "revoked", "ended"],
-        source="access_now",
-        help_text="As it is now: what was open or waiting has ended with the transfer.",
+        help_text="What that is worth by now: it has ended where the transfer is over.",
     )
     notice = serializers.ChoiceField(choices=["pending", "sent", "bounced", "failed"])
     progress = serializers.ChoiceField(choices=PROGRESS)
@@ -143,7 +143,8 @@ class TransferWithPins(Transfer):
 
 
 class Own(Answer):
-    access = serializers.CharField(source="access_now")
+    access = serializers.CharField()
+    access_now = serializers.CharField()
     progress = serializers.CharField()
     pulled = serializers.IntegerField(source="counts.pulled")
 
@@ -266,7 +267,7 @@ def transfer_of(view: TransferView) -> dict[str, Any]:  # Any: the fields of Tra
 
 
 def _delivery_of(one: DeliveryView, view: TransferView) -> dict[str, Any]:  # Any: the fields of Delivery
-    fields = {name: getattr(one, name) for name in map(str, Delivery().fields) if name not in ("pulled", "access")}
+    fields = {name: getattr(one, name) for name in map(str, Delivery().fields) if name != "pulled"}
     counts = one.counts
     pulled = {
         "pulled": counts.pulled,
@@ -276,11 +277,13 @@ def _delivery_of(one: DeliveryView, view: TransferView) -> dict[str, Any]:  # An
         "documents_of": len(view.documents),
         "sentence": _sentence(one, view),
     }
-    return {**fields, "access_now": one.access_now, "pulled": pulled}
+    return {**fields, "pulled": pulled}
 
 
 def _sentence(one: DeliveryView, view: TransferView) -> str:
-    """`3 of 3 images and 0 of 1 document pulled`: what there is none of is not spoken of."""
+    """`598 of 600 pulled` of images alone; `3 of 3 images and 0 of 1 document pulled` with documents."""
+    if not view.documents:
+        return f"{one.counts.pulled} of {view.instance_count} pulled"
     parts = [
         f"{got} of {of} {word if of == 1 else word + 's'}"
         for got, of, word in (
@@ -289,4 +292,4 @@ def _sentence(one: DeliveryView, view: TransferView) -> str:
         )
         if of
     ]
-    return f"{' and '.join(parts)} pulled" if parts else "nothing to pull"
+    return f"{' and '.join(parts)} pulled"

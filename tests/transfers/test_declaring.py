@@ -105,7 +105,7 @@ def test_what_is_missing_is_a_stop_with_its_number_and_cured_by_the_rest(cast: C
     assert validated(transfer).state == State.HELD
     finding = transfer.findings.get(code="incomplete")
     said = factories.key_of(transfer).open("finding", "incomplete:", finding.record or b"").decode()
-    assert "1 objects arrived, the difference is 2." in said
+    assert "2 of those announced missing, 1 arrived." in said
     for uid in uids[1:]:
         factories.store_instance(transfer, make_ct(SOPInstanceUID=uid, StudyInstanceUID="1.2.3"))
     Transfer.objects.filter(pk=transfer.pk).update(state=State.VALIDATING)

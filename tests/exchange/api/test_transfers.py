@@ -37,7 +37,8 @@ def test_a_draft_is_created_where_location_says(cast: Cast) -> None:
 @pytest.mark.parametrize("recipient", ["general-hospital", {"address": "general-hospital"}])
 def test_a_recipient_is_text_or_an_object(cast: Cast, recipient: object) -> None:
     body = said(post(cast.alice, "transfers/", {"recipients": [recipient]}))
-    assert body["deliveries"][0]["access"] == "open"
+    assert body["deliveries"][0]["access"] == body["deliveries"][0]["access_now"] == "open"
+    assert body["deliveries"][0]["pulled"]["sentence"] == "0 of 0 pulled"
 
 
 @pytest.mark.parametrize("recipient", [EMAIL, {"email": EMAIL}])
@@ -148,7 +149,7 @@ def test_it_counts_what_was_pulled(cast: Cast) -> None:
         last_at=now,
     )
     (delivery,) = said(get(cast.alice, f"transfers/{transfer.pk}/"))["deliveries"]
-    assert delivery["pulled"]["sentence"] == "1 of 2 images pulled"
+    assert delivery["pulled"]["sentence"] == "1 of 2 pulled"
 
 
 @pytest.mark.parametrize("state", [State.DRAFT, State.RECEIVING, State.VALIDATING, State.HELD])

@@ -101,20 +101,20 @@ def test_of_a_withdrawn_one_no_later_end_is_told(cast: Cast, transfer: Transfer)
         assert "vailable until" not in text
         told = api(actor, transfer)
         assert told["available_until"] == told["closed_at"]
-        assert [one["access"] for one in told["deliveries"]] == ["ended"]
+        assert [one["access_now"] for one in told["deliveries"]] == ["ended"]
 
 
 def test_of_one_whose_time_is_over_the_end_stays(cast: Cast, transfer: Transfer) -> None:
     sealing.lapse(transfer)
     assert "Was available until" in show(cast.bob, transfer)
-    assert api(cast.bob, transfer)["deliveries"][0]["access"] == "ended"
+    assert api(cast.bob, transfer)["deliveries"][0]["access_now"] == "ended"
 
 
 def test_a_list_tells_the_same_access(cast: Cast, transfer: Transfer) -> None:
-    assert cast.bob.client.get("/api/transfers/").json()["results"][0]["own"]["access"] == "open"
+    assert cast.bob.client.get("/api/transfers/").json()["results"][0]["own"]["access_now"] == "open"
     expiring.withdraw(cast.alice.who, transfer.pk)
     (listed,) = cast.bob.client.get("/api/transfers/").json()["results"]
-    assert listed["own"]["access"] == "ended"
+    assert listed["own"]["access_now"] == "ended"
     transfer.refresh_from_db()
     assert transfer.closed_at is not None and transfer.closed_at < transfer.available_until
     assert listed["available_until"] == api(cast.bob, transfer)["closed_at"]
