@@ -29,7 +29,7 @@ _BROUGHT_NOTHING = """
                             WHERE t.id IN (n.transfer_id, d.transfer_id))
            AND NOT EXISTS (SELECT FROM transfers_grant g JOIN transfers_delivery d ON d.id = g.delivery_id
                             WHERE d.transfer_id = t.id)
-      FROM transfers_transfer t WHERE id = %s FOR UPDATE OF t
+      FROM transfers_transfer t WHERE id = %s
 """
 
 
@@ -94,6 +94,8 @@ def _brought_nothing(transfer_id: UUID) -> bool:
     What a person made, declared, named a link for or was told of is never taken back like this.
     """
     with connection.cursor() as cursor:
+        # A statement of its own: the one that looks then sees the push that this one waited for.
+        cursor.execute("SELECT FROM transfers_transfer WHERE id = %s FOR UPDATE", [transfer_id])
         cursor.execute(_BROUGHT_NOTHING, [transfer_id])
         row = cursor.fetchone()
     return bool(row and row[0])

@@ -63,6 +63,7 @@ class Reception:
         self._destination = destination
         self._study_instance_uid = study_instance_uid
         self._pushes: dict[str, Push] = {}
+        # Transfers made for these pushes and of which nothing is stored: nobody is to wonder where they went.
         self._made: set[UUID] = set()
         self._outcome = Outcome()
         self._quiet = destination.quiet_stow
@@ -75,7 +76,10 @@ class Reception:
     ) -> None:
         for running in self._pushes.values():
             with suppress(DatabaseError):  # a database that is away lets leases run out
-                self._drop(running)
+                push.drop(running)
+        for transfer_id in self._made:
+            with suppress(DatabaseError, errors.Unavailable):  # what is left of it the sweep removes
+                finalising.take_back(transfer_id)
 
     def take(self, chunks: Iterable[Chunk]) -> None:
         """Receive one instance; a refusal is noted and the next one may come."""
@@ -106,18 +110,14 @@ class Reception:
     def _commit_one(self, study_instance_uid: str) -> None:
         one = self._pushes[study_instance_uid]
         if not one.staged:
-            self._drop(self._pushes.pop(study_instance_uid))
+            push.drop(self._pushes.pop(study_instance_uid))
             return
         stored, failed = committing.commit(self._who, one, quiet=self._quiet)
         del self._pushes[study_instance_uid]  # not before: what fails on the way is dropped at the end
+        if stored:
+            self._made.discard(one.birth.transfer_id)
         self._outcome.stored += stored
         self._outcome.failed += failed
-
-    def _drop(self, running: Push) -> None:
-        """Give a push up, and with it the transfer that was made for it: nobody is to wonder where that went."""
-        push.drop(running)
-        if running.birth.transfer_id in self._made:
-            finalising.take_back(running.birth.transfer_id)
 
     def _feed(self, running: _Running, chunk: Chunk) -> None:
         running.scanner.feed(chunk)

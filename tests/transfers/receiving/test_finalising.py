@@ -1,11 +1,14 @@
 """When a push has ended, and what a later one becomes."""
 
+import threading
+import time
 from datetime import timedelta
 from typing import Any
 from unittest import mock
 from uuid import UUID
 
-from django.db import IntegrityError
+import pytest
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -15,6 +18,7 @@ from tests.factories import make_ct, make_uid
 from tests.transfers.receiving.conftest import Push, pieces
 from transfers import access, addressing, receiving, transitions
 from transfers.models import Instance, Intake, Lease, Transfer
+from transfers.receiving import finalising, intake
 from transfers.rules.lifecycle import Event, State, Step
 
 
@@ -168,3 +172,44 @@ def test_one_that_cannot_be_finalised_stops_no_other(push: Push) -> None:
         assert receiving.finalise_quiet() == 1
     states = dict(Transfer.objects.values_list("pk", "state"))
     assert (states[first.pk], states[second.pk]) == (State.RECEIVING, State.VALIDATING)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_taken_back_waits_for_a_push_that_begins(
+    who: Principal, recipient: Organization, transactional_db: None
+) -> None:
+    transfer_id = intake.create_transfer(
+        who, access.destination_of_address(who, recipient.address), study_instance_uid=make_uid()
+    )
+    assert transfer_id is not None
+    kept: list[bool] = []
+
+    def take_back() -> None:
+        try:
+            kept.append(not finalising.take_back(transfer_id))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=take_back)
+    with transaction.atomic():
+        Lease.objects.create(
+            transfer_id=transfer_id, kind="push", principal="key:x", started_at=Now(), heartbeat_at=Now()
+        )
+        connection.cursor().execute("SET CONSTRAINTS ALL IMMEDIATE")  # it holds its transfer from now on
+        thread.start()
+        wait_until_blocked()
+    thread.join()
+    assert kept == [True]
+    assert Transfer.objects.filter(pk=transfer_id).exists() and Lease.objects.exists()
+
+
+def wait_until_blocked() -> None:
+    """Another connection waits for a lock that this one holds."""
+    end = time.monotonic() + 30
+    with connection.cursor() as cursor:
+        while time.monotonic() < end:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")

@@ -20,6 +20,7 @@ def test_bytes_are_limited(push: Push, sender: Organization) -> None:
     Organization.objects.filter(pk=sender.pk).update(max_bytes=100)
     outcome = push([make_ct()])
     assert isinstance(outcome.failed[0].error, errors.QuotaExceeded)
+    assert Transfer.objects.count() == 1  # what was made for the refused one went with it
 
 
 def test_the_first_push_is_limited_too(push: Push, sender: Organization) -> None:
