@@ -10,7 +10,7 @@ from django.core.validators import validate_email
 
 from accounts.principals import Principal
 from exchange.portal import words
-from transfers import access, errors
+from transfers import access, addressing, errors
 from transfers.rules.purposes import Purpose
 
 MAX_TEXT: Final = 4000
@@ -125,8 +125,12 @@ class Send(LastDay):
         return self._known(_split(self.cleaned_data["recipients"]))
 
     def _known(self, names: list[str]) -> list[str]:
-        """Names that lead to somebody; those that do not are told together, or one would be mended at a time."""
-        self._unknown += (unknown := [name for name in names if not self._is_known(name)])
+        """Names that lead to somebody; those that do not are told together, or one would be mended at a time.
+
+        Only so many are looked up as a transfer may have: more of them the phase refuses.
+        """
+        looked_up = list(dict.fromkeys(names))[: addressing.MAX_RECIPIENTS]
+        self._unknown += (unknown := [name for name in looked_up if not self._is_known(name)])
         if unknown:
             raise ValidationError("")
         return names

@@ -9,7 +9,15 @@ transfer, as the frozen answers of `views`. `repeating` makes a repeated request
 from transfers.addressing.answering import accept, acknowledge, decline, note_opened, revoke
 from transfers.addressing.declaring import declare
 from transfers.addressing.describing import describe
-from transfers.addressing.drafting import Created, IssuedPin, add_recipients, change_draft, create, remove_recipient
+from transfers.addressing.drafting import (
+    MAX_RECIPIENTS,
+    Created,
+    IssuedPin,
+    add_recipients,
+    change_draft,
+    create,
+    remove_recipient,
+)
 from transfers.addressing.linking import open_link, renew_link
 from transfers.addressing.listing import Page, Summary, list_transfers
 from transfers.addressing.repeating import Answer, once
@@ -17,6 +25,7 @@ from transfers.addressing.sending import finalise, release, send
 from transfers.addressing.views import TransferView
 
 __all__ = [
+    "MAX_RECIPIENTS",
     "Answer",
     "Created",
     "IssuedPin",

@@ -21,7 +21,7 @@ from transfers.models import Transfer
 from transfers.rules import purposes
 from transfers.rules.lifecycle import OVER, State
 
-__all__ = ["Created", "IssuedPin", "add_recipients", "change_draft", "create", "remove_recipient"]
+__all__ = ["MAX_RECIPIENTS", "Created", "IssuedPin", "add_recipients", "change_draft", "create", "remove_recipient"]
 
 MAX_RECIPIENTS: Final = 50
 

@@ -361,3 +361,20 @@ def test_what_was_typed_and_chosen_stays(cast: Cast) -> None:
     assert '<a href="#revoke-sure">' in page and 'id="revoke-sure"' in page
     long = act(cast.bob, transfer, "decline", reason="Too long. " * 401).content.decode()
     assert "Too long. Too long." in long and '<a href="#decline-reason">' in long
+
+
+def test_a_pasted_table_is_not_looked_up_to_its_end(cast: Cast, django_assert_max_num_queries: Any) -> None:
+    transfer = draft(cast)
+    names = " ".join(f"n{number}" for number in range(700))
+    with django_assert_max_num_queries(150):
+        refused = act(cast.alice, transfer, "send", recipients=names, urgency="routine")
+    assert refused.status_code == 400
+    assert "“n4” and 45 more are no address of the directory" in text_of(refused)
+
+
+def test_too_many_recipients_are_refused(cast: Cast) -> None:
+    transfer = draft(cast)
+    names = " ".join(f"reader{number}@example.org" for number in range(51))
+    refused = act(cast.alice, transfer, "send", recipients=names, urgency="routine")
+    assert refused.status_code == 400 and "Give at most 50 recipients." in text_of(refused)
+    assert not Delivery.objects.filter(transfer=transfer).exists()
