@@ -103,7 +103,7 @@ def same_reader(who: Principal) -> QuerySet[Delivery]:
     if (grant_id := grant_of(who)) is None:
         return rows.none()
     mine = Grant.objects.filter(pk=grant_id, revoked_at=None).select_related("delivery__transfer").first()
-    if mine is None:
+    if mine is None or mine.pin_digest is None:  # two links without a PIN have none in common
         return rows.none()
     links = Grant.objects.filter(revoked_at=None, locked_at=None, pin_digest=mine.pin_digest)
     same = rows.filter(email_hash=mine.delivery.email_hash, transfer__sender=mine.delivery.transfer.sender_id)

@@ -145,3 +145,18 @@ def test_a_reader_whose_first_link_was_taken_back_reads_no_patient(
     later = again()
     Delivery.objects.filter(pk=link.grant.delivery_id).update(access=Access.REVOKED)
     assert "Canary" not in inside(later)
+
+
+def test_two_links_without_a_pin_have_none_in_common(linked: tuple[Link, Callable[[], Link]]) -> None:
+    _, again = linked
+    later = again()
+    Grant.objects.update(pin_digest=None)
+    text = inside(later)
+    assert "Follow-up of" in text and "Canary" not in text
+
+
+def test_a_reader_whose_first_link_is_locked_reads_no_patient(linked: tuple[Link, Callable[[], Link]]) -> None:
+    link, again = linked
+    later = again()
+    Grant.objects.filter(pk=link.grant.pk).update(locked_at=link.grant.created_at)
+    assert "Canary" not in inside(later)
