@@ -101,9 +101,9 @@ class Send(LastDay):
 
     def __init__(self, data: Any, who: Principal) -> None:  # Any: what a browser sends
         super().__init__(data, who)
-        # Which addresses there are is asked where they are resolved.
+        # Which addresses there are is asked where they are resolved; a text with NUL is none and cannot be asked for.
         partner: Any = self.fields["partner"]  # Any: typed as a field of no choices
-        partner.choices = [(name, name) for name in data.getlist("partner")[:100]]
+        partner.choices = [(name, name) for name in data.getlist("partner")[:100] if "\0" not in name]
         self._unknown: list[str] = []
 
     @property

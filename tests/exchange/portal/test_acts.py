@@ -85,6 +85,7 @@ def test_the_numbers_of_links_are_shown_once(cast: Cast) -> None:
         ({"recipients": "general-hospital\njane@\nx@example.org"}, "“jane@” is no address of the directory"),
         ({"recipients": "general-hospital.nowhere; Jane Doe <jane@>"}, "“general-hospital.nowhere” and “jane@” are no"),
         ({"partner": "nowhere"}, "“nowhere” is no address of the directory"),
+        ({"partner": "no\0where"}, "Choose among what the page offers."),
         ({"recipients": "st-elsewhere"}, "This is your own address"),
         ({"partner": "general-hospital", "until": "soon"}, "Give the last day on which it is to be open"),
         ({"partner": "general-hospital", "until": "2999-12-31"}, "days"),
