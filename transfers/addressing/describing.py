@@ -7,6 +7,7 @@ only while it may be pulled; and of one that waits for acceptance who sent it, w
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.db.models import Count, Q, Sum
 
 from accounts.models import Department
 from accounts.principals import Principal
-from transfers import access, births, lookups
+from transfers import access, births, errors, lookups
 from transfers.access import Act
 from transfers.access.seeing import is_sender, may_read_sent, recipient_q
 from transfers.addressing import history, relating
@@ -48,7 +49,7 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
     key = lookups.open_key(transfer) if is_open and transfer.wrapped_key is not None else None
     # Why it declined a recipient has typed itself, and may read even though it can open nothing any more.
     is_declined = any(one.decline_record is not None for one in deliveries)
-    answer_key = lookups.open_key(transfer) if is_declined and transfer.wrapped_key is not None else key
+    answer_key = key or (_key_for_answers(transfer) if is_declined else None)
     # What was typed, and what findings quote. Who was addressed, and their answers, a sender's key may always know.
     content_key = key if role == "recipient" or may_read_sent(who, transfer_id) else None
     return TransferView(
@@ -81,6 +82,13 @@ def describe(who: Principal, transfer_id: UUID) -> TransferView:
         deliveries=_delivery_views(who, deliveries, answer_key, role, state=state),
         timeline=history.timeline(transfer, role, deliveries),
     )
+
+
+def _key_for_answers(transfer: Transfer) -> TransferKey | None:
+    """The key of a transfer that may be over; None where it is destroyed, for without an answer there is a page too."""
+    with suppress(errors.Gone):
+        return lookups.open_key(transfer) if transfer.wrapped_key is not None else None
+    return None
 
 
 def role_of(who: Principal, transfer: Transfer) -> Role:

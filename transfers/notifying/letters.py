@@ -17,6 +17,7 @@ from accounts.models import Department, Organization
 from transfers import errors
 from transfers.models import Delivery, Grant, Notification, Switch, Transfer
 from transfers.notifying.announcing import key_of
+from transfers.rules.lifecycle import OVER, State
 
 # (what happened, who reads) -> template in transfers/templates/mail/
 TEMPLATES: dict[tuple[str, str], str] = {
@@ -98,6 +99,7 @@ def _of_transfer(transfer: Transfer, time_zone: str) -> dict[str, Any]:  # Any: 
         "until": _moment(transfer.available_until, time_zone),
         "is_urgent": transfer.urgency not in ("", "routine"),
         "reason": transfer.reason,
+        "is_over": State(transfer.state) in OVER,
         "stops": transfer.findings.filter(grade="stop", released_at=None).count(),
         "was_available": transfer.available_at is not None,
     }

@@ -164,6 +164,8 @@ class Reception:
             is_first = not self._pushes
             found = intake.open_push(self._who, self._destination, study_instance_uid=study, is_first=is_first)
             if found is not None:
+                # What the other pushes of this request have brought so far is in no sum yet.
+                found.room -= sum(running.byte_count for running in self._pushes.values())
                 return found
             if self._destination.transfer_id is not None:
                 raise errors.Conflict("This transfer takes no more instances.")

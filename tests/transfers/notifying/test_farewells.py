@@ -73,6 +73,15 @@ def test_what_could_not_be_sent_keeps_no_address(sent: Sent) -> None:
     assert (notification.state, notification.secret_record) == ("failed", None)
 
 
+def test_the_sender_is_told_of_whom_no_mail_reaches(mailbox: Mailbox, sent: Sent) -> None:
+    withdraw(sent())
+    notifying.give_up(Notification.objects.get(event="withdrawn").pk)
+    post.send_all()
+    text = " ".join(smtp_server.body(mailbox.messages[-1]).split())
+    assert "It is no longer open, and they may not know that. Tell them by phone." in text
+    assert "They can still" not in text and "they have no link" not in text
+
+
 def test_the_address_ends_with_the_day_key(mailbox: Mailbox, sent: Sent) -> None:
     transfer = sent()
     withdraw(transfer)

@@ -38,6 +38,13 @@ def test_what_fits_of_a_push_is_kept(push: Push, sender: Organization) -> None:
     assert Transfer.objects.get().stored_bytes <= len(instance) * 5 // 2
 
 
+def test_several_studies_of_a_request_share_the_room(push: Push, sender: Organization) -> None:
+    Organization.objects.filter(pk=sender.pk).update(max_bytes=len(make_ct()) * 5 // 2)
+    outcome = push([make_ct() for _ in range(4)])
+    assert (len(outcome.stored), len(outcome.failed)) == (2, 2)
+    assert Transfer.objects.count() == 2
+
+
 def test_instances_are_limited_within_one_push(push: Push, sender: Organization) -> None:
     Organization.objects.filter(pk=sender.pk).update(max_instances=2)
     study = make_uid()
