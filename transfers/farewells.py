@@ -35,14 +35,20 @@ class Farewell:
 
 
 def prepare(transfer_id: UUID) -> list[Farewell]:
-    """Seal anew the addresses of those who hold a link by mail; in the transaction that destroys the transfer."""
+    """Seal anew the addresses of those who hold a link by mail; in the transaction that destroys the transfer.
+
+    Where its day key is gone the addresses are too, and a withdrawal does not fail for that.
+    """
     transfer = Transfer.objects.get(pk=transfer_id)
     if transfer.available_at is None or transfer.wrapped_key is None:
         return []
     told = transfer.deliveries.filter(
         access=Access.OPEN, email_record__isnull=False, notifications__state="sent", notifications__audience="recipient"
     )
-    return [_farewell(transfer, delivery) for delivery in told.distinct().order_by("id")]
+    try:
+        return [_farewell(transfer, delivery) for delivery in told.distinct().order_by("id")]
+    except (errors.Gone, errors.Integrity):
+        return []
 
 
 def write(transfer_id: UUID, farewells: list[Farewell]) -> Iterator[int]:

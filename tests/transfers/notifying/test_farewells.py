@@ -91,6 +91,15 @@ def test_the_address_ends_with_the_day_key(mailbox: Mailbox, sent: Sent) -> None
     assert (notification.state, notification.secret_record, len(mailbox.messages)) == ("failed", None, 1)
 
 
+def test_a_withdrawal_does_not_fail_for_a_day_key_that_is_gone(sent: Sent) -> None:
+    transfer = sent()
+    keys.destroy_day_key(transfer.day_key_id)
+    withdraw(transfer)
+    transfer.refresh_from_db()
+    assert transfer.wrapped_key is None
+    assert not Notification.objects.filter(event="withdrawn").exists()
+
+
 def test_who_never_got_the_link_is_told_nothing(mailbox: Mailbox, sender: Organization) -> None:
     transfer = post.available(sender)
     post.add_link(transfer)
