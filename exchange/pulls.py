@@ -16,6 +16,9 @@ from transfers.access import pulling
 # Shares are added up as floating-point numbers: all documents of a transfer one by one come to a whole.
 _ROUNDING: Final = 1e-9
 
+# What was sent, and whether that was all that was asked for, to the share of a pull that it counts as.
+Share = Callable[[int, bool], float]
+
 
 def counted(
     grant_id: int, *, size: int, respond: Callable[[], HttpResponseBase], of: int | None = None
@@ -31,34 +34,45 @@ def counted(
         pulling.settle_pull(grant_id, lease_id, share=0)
         raise
     if isinstance(response, StreamingHttpResponse):
-        span = response.get("Content-Range", "")
-        reaches_end = of is None and (not span or span.endswith(f"-{size - 1}/{size}"))
-        whole = size if of is None else max(of, size)
-        response.streaming_content = _Counted(
-            response, grant_id, lease_id, size=whole, reaches_end=reaches_end, is_part=of is not None
-        )
+        share = _share_of_whole(response, size) if of is None else _share_of_part(max(of, size))
+        response.streaming_content = _Counted(response, grant_id, lease_id, share=share)
     else:
         pulling.settle_pull(grant_id, lease_id, share=0)
     return response
 
 
+def _share_of_whole(response: StreamingHttpResponse, size: int) -> Share:
+    """Who has the end has all of it: at once, or by going on where it broke off.
+
+    A range of all but the end is as good, whatever an archive without its directory looks like.
+    """
+    span = response.get("Content-Range", "")
+    reaches_end = not span or span.endswith(f"-{size - 1}/{size}")
+
+    def share(sent: int, is_done: bool) -> float:
+        if is_done and (reaches_end or 2 * sent >= size):
+            return 1
+        return min(sent / size, pulling.MOST_UNCOUNTED) if size else 0
+
+    return share
+
+
+def _share_of_part(whole: int) -> Share:
+    def share(sent: int, is_done: bool) -> float:
+        if is_done:
+            return min(1.0, sent / whole + _ROUNDING) if whole else 0
+        return min(sent / whole, pulling.MOST_UNCOUNTED) if whole else 0
+
+    return share
+
+
 class _Counted:
     """The chunks of a download, with a heartbeat; when they end, or the reader goes away, the pull is settled once."""
 
-    def __init__(
-        self,
-        response: StreamingHttpResponse,
-        grant_id: int,
-        lease_id: int,
-        *,
-        size: int,
-        reaches_end: bool,
-        is_part: bool,
-    ) -> None:
+    def __init__(self, response: StreamingHttpResponse, grant_id: int, lease_id: int, *, share: Share) -> None:
         self._chunks: Iterator[bytes] = iter(response)
         self._grant_id, self._lease_id = grant_id, lease_id
-        self._size, self._reaches_end, self._sent = size, reaches_end, 0
-        self._is_part = is_part
+        self._share, self._sent = share, 0
         self._is_settled = False
         self._beaten_at = time.monotonic()
 
@@ -72,24 +86,15 @@ class _Counted:
         try:
             chunk = next(self._chunks)
         except StopIteration:
-            # Who has the end has all of it: at once, or by going on where it broke off. A range of all but the end is
-            # as good, whatever an archive without its directory looks like.
-            if self._is_part:
-                self._settle(min(1.0, self._sent / self._size + _ROUNDING) if self._size else 0)
-            else:
-                self._settle(1 if self._reaches_end or 2 * self._sent >= self._size else self._share)
+            self._settle(is_done=True)
             raise
         self._sent += len(chunk)
         return chunk
 
     def close(self) -> None:
-        self._settle(self._share)
+        self._settle(is_done=False)
 
-    @property
-    def _share(self) -> float:
-        return min(self._sent / self._size, pulling.MOST_UNCOUNTED) if self._size else 0
-
-    def _settle(self, share: float) -> None:
+    def _settle(self, *, is_done: bool) -> None:
         if not self._is_settled:
             self._is_settled = True
-            pulling.settle_pull(self._grant_id, self._lease_id, share=share)
+            pulling.settle_pull(self._grant_id, self._lease_id, share=self._share(self._sent, is_done))

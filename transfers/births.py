@@ -11,13 +11,14 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
+from accounts.models import Organization
 from accounts.principals import Principal
 from transfers import errors
 from transfers.keys import holding, opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Transfer
-from transfers.rules import reference, retention
-from transfers.rules.lifecycle import State
+from transfers.rules import allowance, reference, retention
+from transfers.rules.lifecycle import OVER, State
 
 _COLLISIONS: Final = 5
 
@@ -55,9 +56,14 @@ def insert(
     state: State,
     until: datetime,
     grace: timedelta,
+    urgency: str = "routine",
     **columns: Any,  # Any: whatever else the maker knows of it, by column
 ) -> tuple[Transfer, TransferKey]:
-    """Insert a transfer in the caller's transaction; a reference number that is taken is drawn again."""
+    """Insert a transfer in the caller's transaction; a reference number that is taken is drawn again.
+
+    Raises QuotaExceeded where its sender has as many open ones as it may.
+    """
+    _ensure_room(sender_id, urgent=urgency == "urgent")
     now, purge_at = database_now(), retention.purge_at(until, grace=grace)
     holding.keep(retention.purge_day(purge_at))
     unborn = _wrapped_anew(unborn, sender_id, purge_at) if unborn else conceive(sender_id, until=until, grace=grace)
@@ -77,6 +83,7 @@ def insert(
                     created_at=now,
                     available_until=until,
                     grace=grace,
+                    urgency=urgency,
                     purge_at=purge_at,
                     wrapped_key=unborn.wrapped.wrapped,
                     day_key_id=unborn.wrapped.day_key_id,
@@ -86,6 +93,13 @@ def insert(
             continue
         return transfer, unborn.key
     raise errors.Busy("No free reference number was found. Try again.")
+
+
+def _ensure_room(sender_id: int, *, urgent: bool) -> None:
+    most = Organization.objects.values_list("max_open_transfers", flat=True).get(pk=sender_id)
+    count = Transfer.objects.filter(sender=sender_id).exclude(state__in=OVER).count()
+    if count >= allowance.of(most, urgent=urgent):
+        raise errors.QuotaExceeded("Too many open transfers. Withdraw some, or ask for more.")
 
 
 def _wrapped_anew(unborn: Unborn, sender_id: int, purge_at: datetime) -> Unborn:

@@ -6,8 +6,10 @@ address.
 """
 
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Final
 
 from django import forms
@@ -18,11 +20,12 @@ from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts import credentials
+from accounts.principals import Principal
 from exchange import handover, limits, passes
 from exchange.limits import Limit
 from exchange.portal import contents, pages
 from transfers import access, addressing, bundling, errors, searching
-from transfers.access import Link, Verdict
+from transfers.access import Link, Sight, Verdict
 from transfers.models import Grant, Tombstone, Transfer
 from transfers.rules.lifecycle import Access, Reason, State
 
@@ -63,6 +66,15 @@ class Notice:
     tries_left: int
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a link and has given its second factor, and what that opens."""
+
+    who: Principal
+    grant: Grant
+    seen: Sight
+
+
 # A page whose address is a secret needs no second secret in its form; and so opening it sets no cookie.
 @csrf_exempt
 @pages.secret
@@ -81,74 +93,61 @@ def landing(request: HttpRequest, token: str) -> HttpResponseBase:
     return _tell(request, link, verdict)
 
 
-@pages.secret
-@pages.only("GET", "HEAD")
-@pages.refusing
-def grant(request: HttpRequest, grant_id: int) -> HttpResponseBase:
+def _opened(view: Callable[..., HttpResponseBase]) -> pages.View:
+    """For whoever gave the second factor in this browser; a link that is over by now says so, and why."""
+
+    @pages.secret
+    @pages.only("GET", "HEAD")
+    @pages.refusing
+    @wraps(view)
+    def shown(request: HttpRequest, *, grant_id: int, **names: int) -> HttpResponseBase:
+        since = passes.since(request, grant_id)
+        row = _row(grant_id) if since is not None else None
+        if row is None:  # a grant that is there and one that never was look alike
+            return pages.page(request, "grant_closed", status=401)
+        who = access.principal_of_grant(row)
+        try:
+            seen = access.sight(who, row.delivery.transfer_id) if row.revoked_at is None else None
+        except (errors.Gone, errors.NotFound):
+            seen = None
+        if seen is None:
+            return pages.page(request, "link_over", {"notice": notice_of(row, is_open=False)}, status=410)
+        response = view(request, Holder(who, row, seen), **names)
+        passes.give(response, grant_id, since=since)
+        return response
+
+    return shown
+
+
+@_opened
+def grant(request: HttpRequest, holder: Holder) -> HttpResponseBase:
     """What was sent, of whom, with the one thing to do."""
-    since, row = _held(request, grant_id)
-    if row is None:
-        return _locked_out(request)
-    who = access.principal_of_grant(row)
-    try:
-        _ensure_unrevoked(row)
-        seen = access.sight(who, row.delivery.transfer_id)
-        archive = bundling.open_archive(seen)
-        view = addressing.describe(who, row.delivery.transfer_id)
-    except (errors.Gone, errors.NotFound):
-        return _over(request, row)
-    holds = searching.overview(who, seen)
+    row = holder.grant
+    view = addressing.describe(holder.who, holder.seen.transfer_id)
+    holds = searching.overview(holder.who, holder.seen)
     context = {
         "view": view,
         "holds": holds,
-        "original": contents.of_original(who, view, holds),
+        "original": contents.of_original(holder.who, view, holds),
         "series": sum(study.series_count for study in view.studies),
-        "size": archive.size,
-        "grant_id": grant_id,
+        "size": bundling.open_archive(holder.seen).size,
+        "grant_id": row.pk,
         "pulls_left": None if row.max_pulls is None else max(0, row.max_pulls - row.pulls_done),
     }
-    response = pages.page(request, "grant", context)
-    passes.give(response, grant_id, since=since)
-    return response
+    return pages.page(request, "grant", context)
 
 
-@pages.secret
-@pages.only("GET", "HEAD")
-@pages.refusing
-def download(request: HttpRequest, grant_id: int) -> HttpResponseBase:
+@_opened
+def download(request: HttpRequest, holder: Holder) -> HttpResponseBase:
     """Everything as one ZIP; a range goes on where a download broke off."""
-    since, row = _held(request, grant_id)
-    if row is None:
-        return _locked_out(request)
-    who = access.principal_of_grant(row)
-    try:
-        _ensure_unrevoked(row)
-        archive = bundling.open_archive(access.sight(who, row.delivery.transfer_id))
-    except (errors.Gone, errors.NotFound):
-        return _over(request, row)
-    response = handover.respond(request, archive, who=who)
-    passes.give(response, grant_id, since=since)
-    return response
+    return handover.respond(request, bundling.open_archive(holder.seen), who=holder.who)
 
 
-@pages.secret
-@pages.only("GET", "HEAD")
-@pages.refusing
-def document(request: HttpRequest, grant_id: int, document_id: int) -> HttpResponseBase:
+@_opened
+def document(request: HttpRequest, holder: Holder, *, document_id: int) -> HttpResponseBase:
     """One document by itself; it counts as its share of a download."""
-    since, row = _held(request, grant_id)
-    if row is None:
-        return _locked_out(request)
-    who = access.principal_of_grant(row)
-    try:
-        _ensure_unrevoked(row)
-        seen = access.sight(who, row.delivery.transfer_id)
-    except (errors.Gone, errors.NotFound):
-        return _over(request, row)
-    answer, of = bundling.open_document(seen, document_id)
-    response = handover.hand_out(request, answer, who=who, of=of)
-    passes.give(response, grant_id, since=since)
-    return response
+    answer, of = bundling.open_document(holder.seen, document_id)
+    return handover.hand_out(request, answer, who=holder.who, of=of)
 
 
 @csrf_exempt  # the cookie is sent to this path alone, and all it does is go
@@ -217,28 +216,6 @@ def _end_of(grant: Grant, transfer: Transfer) -> tuple[datetime | None, str]:
     return transfer.available_until, "lapsed"
 
 
-def _held(request: HttpRequest, grant_id: int) -> tuple[float | None, Grant | None]:
-    """The grant whose factor was given in this browser."""
-    since = passes.since(request, grant_id)
-    row = (
-        Grant.objects.filter(pk=grant_id)
-        .select_related("delivery__transfer__sender", "delivery__transfer__sender_department")
-        .first()
-        if since is not None
-        else None
-    )
-    return since, row
-
-
-def _ensure_unrevoked(row: Grant) -> None:
-    if row.revoked_at is not None:
-        raise errors.Gone("The sender has closed this link.")
-
-
-def _locked_out(request: HttpRequest) -> HttpResponse:
-    """Without the cookie a grant that is there and one that never was look alike."""
-    return pages.page(request, "grant_closed", status=401)
-
-
-def _over(request: HttpRequest, row: Grant) -> HttpResponse:
-    return pages.page(request, "link_over", {"notice": notice_of(row, is_open=False)}, status=410)
+def _row(grant_id: int) -> Grant | None:
+    grants = Grant.objects.select_related("delivery__transfer__sender", "delivery__transfer__sender_department")
+    return grants.filter(pk=grant_id).first()

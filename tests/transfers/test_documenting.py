@@ -160,6 +160,15 @@ def test_a_refused_document_leaves_no_follow_up(who: Principal, sender: Organiza
     assert not Lease.objects.exists()
 
 
+def test_a_follow_up_is_one_more_open_transfer(who: Principal, sender: Organization) -> None:
+    transfer = factories.make_transfer(sender=sender, state=State.AVAILABLE)
+    Organization.objects.filter(pk=sender.pk).update(max_open_transfers=1)
+    with pytest.raises(errors.QuotaExceeded):
+        attach(who, transfer)
+    assert Transfer.objects.get() == transfer
+    assert not Document.objects.exists() and not Lease.objects.exists()
+
+
 def test_the_document_of_a_follow_up_is_sealed_for_it(who: Principal, sender: Organization) -> None:
     earlier = factories.make_transfer(sender, state=State.AVAILABLE)
     attached = attach(who, earlier)

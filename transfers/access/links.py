@@ -100,21 +100,31 @@ def grant_of(who: Principal) -> int | None:
 def same_reader(who: Principal) -> QuerySet[Delivery]:
     """Open deliveries to the e-mail address of a link's holder, whose links open with the PIN that was given."""
     rows = Delivery.objects.filter(access=Access.OPEN, email_hash__isnull=False)
-    if (grant_id := grant_of(who)) is None:
+    if (mine := _held_by(who)) is None:
         return rows.none()
-    mine = Grant.objects.filter(pk=grant_id, revoked_at=None).select_related("delivery__transfer").first()
-    if mine is None or mine.pin_digest is None:  # two links without a PIN have none in common
-        return rows.none()
-    links = Grant.objects.filter(revoked_at=None, locked_at=None, pin_digest=mine.pin_digest)
     same = rows.filter(email_hash=mine.delivery.email_hash, transfer__sender=mine.delivery.transfer.sender_id)
-    return same.filter(pk__in=links.values("delivery_id")).exclude(pk=mine.delivery_id)
+    return same.filter(pk__in=_of_same_pin(mine).values("delivery_id")).exclude(pk=mine.delivery_id)
 
 
 def same_reader_of(who: Principal, transfer_id: UUID) -> Principal | None:
     """The holder of a link as the holder of the one to another transfer that the same PIN opens."""
-    delivery = same_reader(who).filter(transfer=transfer_id).first()
-    grant = delivery.grants.filter(revoked_at=None).order_by("-id").first() if delivery else None
+    mine = _held_by(who)
+    if mine is None:
+        return None
+    deliveries = same_reader(who).filter(transfer=transfer_id)
+    grant = _of_same_pin(mine).filter(delivery__in=deliveries).order_by("-id").first()
     return principal_of_grant(grant) if grant else None
+
+
+def _held_by(who: Principal) -> Grant | None:
+    """The unrevoked link that this is the holder of; None also without a PIN, for two such have none in common."""
+    grants = Grant.objects.filter(revoked_at=None, pin_digest__isnull=False).select_related("delivery__transfer")
+    grant_id = grant_of(who)
+    return grants.filter(pk=grant_id).first() if grant_id is not None else None
+
+
+def _of_same_pin(mine: Grant) -> QuerySet[Grant]:
+    return Grant.objects.filter(revoked_at=None, locked_at=None, pin_digest=mine.pin_digest)
 
 
 def is_closed(who: Principal) -> bool:

@@ -19,7 +19,7 @@ from transfers.addressing.lifetimes import Lifetime
 from transfers.keys.opened import TransferKey
 from transfers.models import Transfer
 from transfers.rules import purposes
-from transfers.rules.lifecycle import OVER, State
+from transfers.rules.lifecycle import State
 
 __all__ = ["MAX_RECIPIENTS", "Created", "IssuedPin", "add_recipients", "change_draft", "create", "remove_recipient"]
 
@@ -67,17 +67,14 @@ def create(
     resolved = _resolve(who, recipients)
     with transaction.atomic():
         sender = Organization.objects.get(pk=destination.sender_id)
-        _ensure_room(sender)
         if follows is not None:
             access.transfer_for(who, follows, Act.SEND)
         life = lifetimes.decide(sender, resolved, now=births.database_now(), until=until, grace=grace)
-        transfer, key = _insert(who, destination, life)
-        transfer.purpose, transfer.urgency, transfer.content = purpose, urgency, content
+        transfer, key = _insert(who, destination, life, urgency)
+        transfer.purpose, transfer.content = purpose, content
         transfer.declared_instances, transfer.follows_id = declared_instances, follows
         transfer.message_record = _sealed_message(key, message)
-        transfer.save(
-            update_fields=["purpose", "urgency", "content", "declared_instances", "follows", "message_record"]
-        )
+        transfer.save(update_fields=["purpose", "content", "declared_instances", "follows", "message_record"])
         if declared_sop_instance_uids:
             declaring.add(transfer, declared_sop_instance_uids)
         pins = granting.add_deliveries(transfer, key, resolved)
@@ -189,7 +186,7 @@ def _identity(recipient: Recipient) -> Recipient:
     return replace(recipient, retention_days=None)
 
 
-def _insert(who: Principal, destination: Destination, life: Lifetime) -> tuple[Transfer, TransferKey]:
+def _insert(who: Principal, destination: Destination, life: Lifetime, urgency: Urgency) -> tuple[Transfer, TransferKey]:
     return births.insert(
         who,
         sender_id=destination.sender_id,
@@ -197,14 +194,9 @@ def _insert(who: Principal, destination: Destination, life: Lifetime) -> tuple[T
         state=State.DRAFT,
         until=life.until,
         grace=life.grace,
+        urgency=urgency,
         close_when_fulfilled=destination.close_when_fulfilled,
     )
-
-
-def _ensure_room(sender: Organization) -> None:
-    open_transfers = Transfer.objects.filter(sender=sender).exclude(state__in=OVER).count()
-    if open_transfers >= sender.max_open_transfers:
-        raise errors.QuotaExceeded("Your organisation has too many open transfers. Withdraw or wait for some to lapse.")
 
 
 def _lock_draft(who: Principal, transfer_id: UUID, *, revision: int | None) -> Transfer:

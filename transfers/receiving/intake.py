@@ -9,7 +9,7 @@ from accounts import audit
 from accounts.principals import Principal
 from transfers import births, transitions
 from transfers.access import Destination
-from transfers.receiving import push, quota
+from transfers.receiving import push
 from transfers.receiving.push import Push, Source
 from transfers.rules.lifecycle import BIRTHS, GATHERING, Access, Event
 
@@ -52,7 +52,6 @@ def create_transfer(who: Principal, destination: Destination, *, study_instance_
 
     Two pushes that meet here agree on one transfer: the Intake row is unique, and who comes second finds it.
     """
-    quota.ensure_room_for_transfer(destination.sender_id)
     try:
         with transaction.atomic():
             _retire_intake(destination, study_instance_uid)

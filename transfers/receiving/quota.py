@@ -1,7 +1,7 @@
-"""What an organisation may hold at once: bytes, instances and open transfers.
+"""What an organisation may hold at once: bytes and instances; how many transfers is asked where one is made.
 
 The sums are kept for two seconds a process, so a limit may be passed by what arrives in that time, and is then
-closed. An urgent transfer has ten per cent of headroom.
+closed. An urgent transfer has headroom.
 """
 
 import time
@@ -11,8 +11,9 @@ from typing import Final
 from django.db import connection
 
 from transfers import errors, transitions
+from transfers.rules import allowance
+from transfers.rules.lifecycle import OVER
 
-HEADROOM_PERCENT: Final = 10
 WARN_AT: Final = (95, 80)
 _FRESH_SECONDS: Final = 2.0
 # The sentences of a push fit the Error Comment of a Store response: 64 characters.
@@ -49,12 +50,13 @@ def usage(organization_id: int) -> Usage:
         cursor.execute(
             """
             SELECT coalesce(sum(t.stored_bytes), 0)::bigint, coalesce(sum(t.instance_count), 0)::bigint,
-                   count(t.id), o.max_bytes, o.max_instances, o.max_open_transfers, o.quota_warned
+                   count(t.id) FILTER (WHERE t.state <> ALL(%s)), o.max_bytes, o.max_instances, o.max_open_transfers,
+                   o.quota_warned
               FROM accounts_organization o
               LEFT JOIN transfers_transfer t ON t.sender_id = o.id AND t.wrapped_key IS NOT NULL
              WHERE o.id = %s GROUP BY o.id
             """,
-            [organization_id],
+            [list(OVER), organization_id],
         )
         row = cursor.fetchone()
     if row is None:
@@ -65,7 +67,7 @@ def usage(organization_id: int) -> Usage:
 def bytes_left(organization_id: int, *, urgent: bool = False) -> int:
     """How many bytes more it may hold; below 0 where a limit was lowered since."""
     now = _recent(organization_id)
-    return now.max_bytes * _share(urgent) // 100 - now.bytes
+    return allowance.of(now.max_bytes, urgent=urgent) - now.bytes
 
 
 def ensure_room_for(organization_id: int, *, bytes_more: int, instances_more: int = 1, urgent: bool = False) -> None:
@@ -73,20 +75,8 @@ def ensure_room_for(organization_id: int, *, bytes_more: int, instances_more: in
     if bytes_more > bytes_left(organization_id, urgent=urgent):
         raise errors.QuotaExceeded(NO_BYTES_LEFT)
     now = _recent(organization_id)
-    if now.instances + instances_more > now.max_instances * _share(urgent) // 100:
+    if now.instances + instances_more > allowance.of(now.max_instances, urgent=urgent):
         raise errors.QuotaExceeded("Instance limit reached. Withdraw a transfer or ask for more.")
-
-
-def ensure_room_for_transfer(organization_id: int, *, urgent: bool = False) -> None:
-    """Raise QuotaExceeded where one more open transfer would pass the limit."""
-    now = _recent(organization_id)
-    if now.open_transfers + 1 > now.max_open_transfers * _share(urgent) // 100:
-        raise errors.QuotaExceeded("Too many open transfers. Withdraw some, or ask for more.")
-
-
-def _share(urgent: bool) -> int:
-    """How much of a limit may be used, in per cent."""
-    return 100 + (HEADROOM_PERCENT if urgent else 0)
 
 
 def warn_when_near(organization_id: int) -> None:

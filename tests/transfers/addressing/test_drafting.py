@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from accounts.models import Partnership
+from accounts.models import Organization, Partnership
 from tests import factories
 from tests.actors import Cast
 from tests.transfers.addressing.making import make_draft
@@ -82,6 +82,15 @@ def test_the_limit_of_open_transfers_is_kept(cast: Cast) -> None:
     make_draft(cast)
     with pytest.raises(errors.QuotaExceeded):
         make_draft(cast)
+
+
+def test_an_urgent_draft_has_headroom(cast: Cast) -> None:
+    Organization.objects.filter(pk=cast.st_elsewhere.pk).update(max_open_transfers=10)
+    for _ in range(10):
+        make_draft(cast)
+    make_draft(cast, urgency="urgent")
+    with pytest.raises(errors.QuotaExceeded):
+        make_draft(cast, urgency="urgent")
 
 
 def test_a_foreign_transfer_cannot_be_followed(cast: Cast) -> None:

@@ -60,6 +60,14 @@ def test_open_transfers_are_limited(push: Push, sender: Organization) -> None:
     assert Transfer.objects.count() == 1
 
 
+def test_a_transfer_that_is_over_is_open_no_more(push: Push, sender: Organization) -> None:
+    push([make_ct()])
+    Organization.objects.filter(pk=sender.pk).update(max_open_transfers=1)
+    Transfer.objects.update(state="closed", reason="lapsed")
+    assert not push([make_ct()]).failed
+    assert quota.usage(sender.pk).open_transfers == 1
+
+
 def test_an_urgent_transfer_has_headroom(push: Push, sender: Organization) -> None:
     study = make_uid()
     push([make_ct(StudyInstanceUID=study)])
