@@ -11,13 +11,14 @@ from typing import Final
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 
+from accounts import statements
 from exchange import fallbacks
-from transfers.models import Switch
 
 RETRY_AFTER: Final = 60
 # Supervisors and operators ask these what works, before they open the doors again; static files are not a door.
 _OPEN: Final = ("/healthz", "/readyz", "/metrics", "/static/")
 _FRESH_SECONDS: Final = 1.0
+_ASK: Final = "SELECT note FROM transfers_switch WHERE name = %s AND is_on"
 
 
 class Maintenance:
@@ -43,6 +44,7 @@ class Maintenance:
 def _note() -> str | None:
     """What to tell people, None while the doors are open."""
     try:
-        return Switch.objects.filter(pk="maintenance", is_on=True).values_list("note", flat=True).first()
+        rows = statements.look(_ASK, ["maintenance"])
     except DatabaseError:
         return ""
+    return rows[0][0] if rows else None

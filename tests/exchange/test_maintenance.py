@@ -34,13 +34,13 @@ def test_a_supervisor_still_sees_that_it_lives() -> None:
 
 
 def test_without_its_database_the_exchange_is_closed() -> None:
-    with mock.patch("exchange.maintenance.Switch.objects.filter", side_effect=OperationalError):
+    with mock.patch("exchange.maintenance.statements.look", side_effect=OperationalError):
         assert Client().get("/dicomweb/studies").status_code == 503
 
 
 def test_the_page_needs_no_database() -> None:
     """This test may not use one: pytest-django refuses every query."""
-    with mock.patch("exchange.maintenance.Switch.objects.filter", side_effect=OperationalError):
+    with mock.patch("exchange.maintenance.statements.look", side_effect=OperationalError):
         page = Client(headers={"cookie": "sessionid=of-somebody"}).get("/transfers/")
     assert page.status_code == 503
     assert "It opens again soon." in page.content.decode()
