@@ -8,18 +8,20 @@ import io
 import itertools
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pydicom
 from django.utils import timezone
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless
 
 from accounts.models import Department, Organization, User
 from transfers import vault
-from transfers.formats import part10
+from transfers.formats import frametable, part10
 from transfers.keys import opened
 from transfers.keys.opened import TransferKey, WrappedKey
 from transfers.models import Delivery, Document, Instance, Pack, Series, Study, Transfer
@@ -198,6 +200,14 @@ def make_ct(*, pixels: bytes = bytes(512), **attributes: Any) -> bytes:  # Any: 
     return part10_file(ds)
 
 
+def make_encapsulated(frames: Sequence[bytes], **attributes: Any) -> bytes:  # Any: element values
+    """The same with compressed frames, whatever is in them, and a basic offset table (PS3.5 Annex A.4)."""
+    ds = pydicom.dcmread(io.BytesIO(make_ct(pixels=b"", NumberOfFrames=len(frames), **attributes)))
+    ds.add_new(0x7FE00010, "OB", encapsulate(list(frames)))
+    ds["PixelData"].is_undefined_length = True
+    return part10_file(ds, transfer_syntax_uid=JPEG2000Lossless)
+
+
 def make_series(count: int, **attributes: Any) -> list[bytes]:  # Any: element values
     """The images of one series, numbered from 1."""
     uids = {"StudyInstanceUID": make_uid(), "SeriesInstanceUID": make_uid(), **attributes}
@@ -237,6 +247,7 @@ def _instance(transfer: Transfer, pack: Pack, stretch: vault.Stretch, file: byte
     scanner = part10.Scanner(size=len(file))
     scanner.feed(file)
     header, now = scanner.finish(), timezone.now()
+    located = header.frames
     study, _ = Study.objects.get_or_create(
         transfer=transfer, study_instance_uid=header.study_instance_uid, defaults={"received_at": now}
     )
@@ -263,7 +274,8 @@ def _instance(transfer: Transfer, pack: Pack, stretch: vault.Stretch, file: byte
             "pixel_value_offset": header.pixel_value_offset,
             "pixel_length": header.pixel_length,
             "tail_crc32": _tail(header, file),
-            "frame_count": header.number_of_frames,
+            "frame_count": located.count if located else header.number_of_frames,
+            "frames": frametable.pack(located) if located else None,
             "received_at": now,
         },
     )

@@ -1,10 +1,12 @@
 """What is handed over, what is recorded of it, and which of several versions is shown."""
 
 import hashlib
+import random
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from pydicom.data import get_testdata_file
 
@@ -13,7 +15,7 @@ from accounts.principals import Principal
 from tests import factories, sealing
 from transfers import access, errors, retrieving, vault
 from transfers.models import Delivery, Instance, Pack, PullRecord, Transfer
-from transfers.retrieving import Answer, Stretch, Target
+from transfers.retrieving import Answer, Stretch, Target, items
 from transfers.rules.lifecycle import Access, Progress, Reason, State
 
 STUDY = factories.make_uid()
@@ -221,6 +223,34 @@ def test_several_targets_narrow(who: Principal, transfer: Transfer) -> None:
     assert len(retrieving.select(seen, Target(STUDY, SERIES, uid))) == 1
     with pytest.raises(errors.NotFound):
         retrieving.select(seen, Target(STUDY, factories.make_uid(), uid))
+
+
+def test_one_instance_is_found_without_reading_its_study(transfer: Transfer) -> None:
+    uid = Instance.objects.order_by("id").values_list("sop_instance_uid", flat=True)[0]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {items._SELECT_ONE}", [[transfer.pk], uid])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "instance_unique" in plan or "instance_uid" in plan
+
+
+@pytest.mark.parametrize("count", [3, 3000])
+def test_frames_are_found_by_a_short_table_and_by_a_long_one(
+    sender: Organization, recipient: Organization, count: int
+) -> None:
+    """A short table comes with the instance, a long one when it is asked for."""
+    draw = random.Random(count)
+    frames = [b"\xff\xd8" + draw.randbytes(2 * draw.randrange(1, 200)) for _ in range(count)]
+    study = factories.make_uid()
+    file = factories.make_encapsulated(frames, StudyInstanceUID=study)
+    sealing.send([file], sender=sender, to=[recipient])
+    uid = Instance.objects.values_list("sop_instance_uid", flat=True).get()
+    who = sealing.caller(recipient)[0]
+    (item,) = retrieving.select(access.sights(who, study_instance_uid=study), Target(study, sop_instance_uid=uid))
+    assert (item.frame_table is None) == (count == 3000)
+    for number in (1, count):
+        ((stretch,),) = retrieving.locate_frames(item, [number])
+        assert b"".join(retrieving.read_stretch(stretch)) == frames[number - 1]
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "JPEG2000.dcm", "SC_rgb_rle_2frame.dcm", "MR_small_bigendian.dcm"])

@@ -35,7 +35,7 @@ def locate_frames(item: InstanceItem, numbers: Sequence[int]) -> list[list[Stret
 
 def find_frames(item: InstanceItem) -> frames.Frames | None:
     """Where the frames of an instance lie, None where there is no telling; raises NotFound without pixels."""
-    table = _fetch_table(item)
+    table = item.frame_table or _fetch_table(item)
     if table is not None:
         return frametable.unpack(table)
     if item.pixel_offset is None or item.pixel_start is None:

@@ -48,7 +48,8 @@ class InstanceItem(Item):
     """A SOP Instance; offsets count from the start of its file.
 
     `pixel_offset` is that of the element Pixel Data, `pixel_start` that of its value; without `pixel_length` it is
-    encapsulated. `record_size` is that of its sealed record.
+    encapsulated. `record_size` is that of its sealed record. `frame_table` (formats/frametable.py) is there where one
+    instance was asked for by name and its table is short.
     """
 
     study_pk: int
@@ -63,6 +64,7 @@ class InstanceItem(Item):
     pixel_start: int | None
     pixel_length: int | None
     record_size: int
+    frame_table: bytes | None
 
     @property
     def path(self) -> str:
@@ -82,16 +84,29 @@ class Target:
 # Shown is what validation has written a record for, of the very bytes that are stored, and no note has rejected.
 SHOWN: Final = "i.rejected_by = '' AND i.record IS NOT NULL AND i.validated_sha256 = i.sha256"
 
-_SELECT: Final = f"""
+_SELECTED: Final = """
     SELECT i.transfer_id, i.id, p.name, i.ordinal, i."offset", i.sealed_length, i.size, i.sha256, i.crc32,
            i.study_id, i.series_id, st.study_instance_uid, se.series_instance_uid, i.sop_instance_uid,
            i.sop_class_uid, i.transfer_syntax_uid, i.dataset_offset,
-           i.pixel_offset, i.pixel_value_offset, i.pixel_length, octet_length(i.record)
+           i.pixel_offset, i.pixel_value_offset, i.pixel_length, octet_length(i.record),
+"""
+_SELECT: Final = f"""
+    {_SELECTED} NULL::bytea
       FROM transfers_study st
-      JOIN transfers_instance i ON i.study_id = st.id
-      JOIN transfers_series se ON se.id = i.series_id
+      JOIN transfers_series se ON se.study_id = st.id
+      JOIN transfers_instance i ON i.series_id = se.id
       JOIN transfers_pack p ON p.id = i.pack_id
      WHERE st.transfer_id = ANY(%s) AND {SHOWN}
+"""
+# OFFSET 0 keeps the planner from reading a whole study for one instance, which it does where it knows nothing of the
+# tables yet.
+_SELECT_ONE: Final = f"""
+    {_SELECTED} CASE WHEN octet_length(i.frames) <= 4096 THEN i.frames END
+      FROM (SELECT * FROM transfers_instance WHERE transfer_id = ANY(%s) AND sop_instance_uid = %s OFFSET 0) i
+      JOIN transfers_series se ON se.id = i.series_id
+      JOIN transfers_study st ON st.id = i.study_id
+      JOIN transfers_pack p ON p.id = i.pack_id
+     WHERE {SHOWN}
 """  # noqa: S608 - only constants are inserted
 _COLUMNS: Final = {
     "study": "st.study_instance_uid",
@@ -120,13 +135,10 @@ def select(seen: Sequence[Sight], target: Target) -> list[InstanceItem]:
 
     Raises NotFound where there is none.
     """
-    statement = _SELECT
+    statement = _SELECT_ONE if target.sop_instance_uid else _SELECT
     parameters: list[Any] = [[sight.transfer_id for sight in seen]]  # Any: SQL parameters
-    for column, value in (
-        ("study", target.study_instance_uid),
-        ("series", target.series_instance_uid),
-        ("instance", target.sop_instance_uid),
-    ):
+    parameters += [target.sop_instance_uid] if target.sop_instance_uid else []
+    for column, value in (("study", target.study_instance_uid), ("series", target.series_instance_uid)):
         if value:
             statement += f" AND {_COLUMNS[column]} = %s"
             parameters.append(value)
