@@ -114,7 +114,7 @@ ACTS: Final[dict[str, Act]] = {
     "revoke": Act(
         forms.OneDelivery,
         lambda who, which, values: addressing.revoke(who, values["delivery"], transfer_id=which),
-        "It is taken back from this recipient, with all links.",
+        "It is taken back from this recipient, with all links. No mail says so: call them if they were told of it.",
     ),
     "renew-link": Act(
         forms.OneLink,
@@ -153,6 +153,8 @@ def receipt(view: TransferView, mine: DeliveryView | None) -> str:
     so_far = f"{ask} You have pulled {mine.counts.pulled} of {images} here"
     if mine.counts.pulled >= view.instance_count:
         return f"{so_far}."
+    if not mine.counts.pulled:
+        return f"{so_far}: confirm it only if all of it came to you by another road."
     return f"{so_far}: confirm it only if you have the rest by another road."
 
 

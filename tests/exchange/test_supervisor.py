@@ -87,7 +87,8 @@ def test_busy_port_is_refused(running: Running, tmp_path: Path) -> None:
 def test_who_starts_it_first_is_told_how_to_get_in(running: Running) -> None:
     log = running.log.read_text()
     assert "Nobody can sign in yet." in log
-    assert f"EXCHANGE_DATA_DIR={running.data} {sys.executable} {ROOT / 'manage.py'} createsuperuser" in log
+    same = f"EXCHANGE_DATA_DIR={running.data} EXCHANGE_PORT={running.port}"
+    assert f"{same} {sys.executable} {ROOT / 'manage.py'} createsuperuser" in log
     assert f"Then open http://localhost:{running.port}/admin/" in log
     assert f"Mail is written into {running.data / 'mail'}." in log
     assert log.endswith("Serving. Ctrl-C stops it.\n")
@@ -128,6 +129,16 @@ def test_killed_supervisor_leaves_no_process(running: Running) -> None:
         "The last start did not end in order. Recovering the database...",
         "stopping",
     ]
+
+
+def test_a_first_start_that_restored_nothing_binds_the_data_to_no_keys(tmp_path: Path) -> None:
+    without = [word for name in ("web", "worker", "relay") for word in ("--without", name)]
+    data = tmp_path / "data"
+    failed = up(data, *without, "--then", f"restore {tmp_path / 'nowhere'}", "--exit", port=free_port())
+    assert failed.returncode == 1
+    (data / "keys").rename(tmp_path / "made-for-nothing")
+    after = up(data, *without, "--then", "purge status", "--exit", port=free_port())
+    assert (after.returncode, after.stdout) == (0, "0 transfers are due.\n")
 
 
 def test_data_without_their_keys_are_refused(running: Running) -> None:

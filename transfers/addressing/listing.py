@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts.principals import Principal
@@ -16,7 +16,7 @@ from transfers import access, births, errors
 from transfers.access.seeing import recipient_q, sender_q
 from transfers.addressing import describing
 from transfers.addressing.views import Counts, Role
-from transfers.models import Delivery, Transfer
+from transfers.models import Delivery, Document, Transfer
 from transfers.rules import reference as references
 from transfers.rules.lifecycle import OVER, Access, Progress, State
 
@@ -60,6 +60,7 @@ class Summary:
     purpose: str
     urgency: str
     instance_count: int
+    document_count: int
     receivers: tuple[Receiver, ...]
     own: Own | None
     created_at: datetime
@@ -149,6 +150,7 @@ class _Facts:
     receivers: Mapping[UUID, tuple[Receiver, ...]]
     own: Mapping[UUID, Own]
     reasons: Mapping[UUID, str]
+    documents: Mapping[UUID, int]
 
 
 def _summaries(who: Principal, rows: list[Transfer]) -> tuple[Summary, ...]:
@@ -166,6 +168,7 @@ def _facts(who: Principal, rows: list[Transfer]) -> _Facts:
         receivers=_receivers(sent),
         own=_own_deliveries(who, {row.pk: describing.state_now(row, now)[0] for row in rows}),
         reasons=describing.reasons_of(rows),
+        documents=dict(Document.objects.filter(transfer__in=ids).values_list("transfer").annotate(Count("id"))),
     )
 
 
@@ -216,6 +219,7 @@ def _summary(row: Transfer, facts: _Facts) -> Summary:
         purpose=row.purpose,
         urgency=row.urgency,
         instance_count=row.instance_count if may_count else 0,
+        document_count=facts.documents.get(row.pk, 0) if may_count else 0,
         receivers=facts.receivers.get(row.pk, ()),
         own=own,
         created_at=row.created_at,

@@ -39,7 +39,10 @@ def restore(source: Path) -> Restored:
     manifest = saving.read_manifest(source)
     _ensure_whole(source, manifest)
     if not keys.check_keys(manifest.keys):
-        raise errors.KeyUnavailable("These are not the keys of this backup. Restore the key folder first.")
+        raise errors.KeyUnavailable(
+            "These are not the keys of this backup. Put its key folder at EXCHANGE_KEYS, in place of what is there now,"
+            " and start again."
+        )
     if programs.server_version() < manifest.server:
         raise errors.Conflict(f"This backup needs PostgreSQL {manifest.server} or newer.")
     _ensure_empty()

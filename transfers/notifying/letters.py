@@ -56,6 +56,7 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
     kind, _, detail = notification.event.partition(":")
     words: dict[str, Any] = {"link": f"{settings.PUBLIC_URL}/"}  # Any: what a template shows
     if transfer := notification.transfer:
+        words["link"] = f"{settings.PUBLIC_URL}/transfers/{transfer.pk}/"
         words |= _of_transfer(transfer, time_zone)
         words |= _of_delivery(notification.delivery) if notification.delivery else {}
         words |= _follow_up(transfer)
@@ -64,8 +65,6 @@ def write(notification: Notification, *, time_zone: str) -> Letter:
         words["link"] = f"{settings.PUBLIC_URL}/s/{_secret(transfer, notification)}/"
     elif kind in WITH_LINK and notification.delivery and notification.delivery.email_hash is not None:
         raise errors.NotFound("There is no link to be sent.")
-    if kind == "held" and notification.audience == "desk" and transfer:
-        words["link"] = f"{settings.PUBLIC_URL}/transfers/{transfer.pk}/"
     if kind == "quota":
         words |= _quota(notification.organization, detail.partition(":")[0])
     if kind == "alarm":

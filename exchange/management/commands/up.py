@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
@@ -21,6 +21,7 @@ from exchange import embedded, refusals
 from exchange.refusals import StartError
 from exchange.supervisor import Program, Supervisor
 from transfers import errors
+from transfers.models import Transfer
 
 MANAGE = (sys.executable, str(settings.BASE_DIR / "manage.py"))
 WEB_WORKERS, WEB_THREADS = 2, 64  # a thread serves one push or pull for as long as it takes
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         data = refusals.make_private(settings.DATA_DIR)
         lock = refusals.lock(data, report=self._report)
         _check_place(without)
-        self._prepare_keys(data)
+        is_first = self._prepare_keys(data)
         environment = os.environ | {"EXCHANGE_DATA_DIR": str(data)}
         with Supervisor(
             log_dir=data / "log",
@@ -70,6 +71,9 @@ class Command(BaseCommand):
                 self.stdout.write(f"READY {settings.PUBLIC_URL}")
                 self.stdout.flush()
             code = tree.run(Program(name="then", command=(*MANAGE, *then.split())), shown=True) if then else 0
+            if is_first and code and _is_empty():
+                # A restore with the wrong keys: what sealed nothing must not be in the way of the right ones.
+                (data / "keys.fingerprint").unlink()
             if not leave:
                 self._tell_how_to_go_on(without)
                 tree.serve()
@@ -77,7 +81,8 @@ class Command(BaseCommand):
             self._report("stopping")
         return code
 
-    def _prepare_keys(self, data: Path) -> None:
+    def _prepare_keys(self, data: Path) -> bool:
+        """Make what there is not yet; whether this is the first start on these data."""
         first = not (data / "keys.fingerprint").exists()
         embedded.make_secret_key(data)
         refusals.check_keys(
@@ -88,6 +93,7 @@ class Command(BaseCommand):
         keys = urlsplit(settings.EXCHANGE_KEYS)
         if first and keys.scheme == "file":
             self._report(f"The keys are in {keys.path}: back that folder up, apart from the data.")
+        return first
 
     def _start_services(self, tree: Supervisor, data: Path) -> None:
         if settings.IS_DATABASE_EMBEDDED:
@@ -132,10 +138,21 @@ def _check_place(without: list[str]) -> None:
     refusals.check_room(settings.DATA_DIR, leave_free=settings.EXCHANGE_LEAVE_FREE_MB * 2**20)
 
 
+def _is_empty() -> bool:
+    """Whether nothing was made yet; what cannot be told is not empty."""
+    try:
+        return not User.objects.exists() and not Transfer.objects.exists()
+    except DatabaseError:
+        return False
+    finally:
+        connections.close_all()
+
+
 def _manage(command: str) -> str:
-    """A management command as one has to type it: the same Python, and the same data."""
+    """A management command as one has to type it: the same Python, the same data, and the same address."""
     data = settings.DATA_DIR
     own = "" if data == settings.BASE_DIR / "data" else f"EXCHANGE_DATA_DIR={shlex.quote(str(data))} "
+    own += "" if settings.EXCHANGE_PORT == 8000 else f"EXCHANGE_PORT={settings.EXCHANGE_PORT} "
     return f"{own}{shlex.quote(sys.executable)} {shlex.quote(str(settings.BASE_DIR / 'manage.py'))} {command}"
 
 

@@ -143,4 +143,4 @@ def test_who_belongs_nowhere_is_told_whom_to_ask(cast: Cast) -> None:
 def test_who_may_not_send_is_told_so(cast: Cast) -> None:
     assert "You may not send for your organisation" in text_of(cast.bob.client.get("/sent/"))
     page = cast.alice.client.get("/sent/").content.decode()
-    assert re.search(r'<a href="/api/[^"]*">interface described here</a>', page)
+    assert re.search(r'<a href="/api/[^"]*">interface</a>', page)

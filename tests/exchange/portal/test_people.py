@@ -120,7 +120,7 @@ def test_a_recipient_accepts_and_only_then_sees_inside(cast: Cast) -> None:
 def test_who_confirms_reads_how_much_was_pulled(cast: Cast) -> None:
     transfer = send(cast)
     page = text_of(show(cast.bob, transfer))
-    assert "You have pulled 0 of 1 image here: confirm it only if you have the rest" in page
+    assert "You have pulled 0 of 1 image here: confirm it only if all of it came" in page
     response: Answer = cast.bob.client.get(f"/transfers/{transfer.pk}/download/")
     b"".join(response.streaming_content)
     assert "You have pulled 1 of 1 image here." in text_of(show(cast.bob, transfer))
@@ -289,6 +289,15 @@ def test_what_was_sent_says_to_whom_and_who_has_it(cast: Cast) -> None:
     transfer.deliveries.filter(organization=cast.county_clinic).update(progress="pulled")
     text = text_of(cast.alice.client.get("/sent/"))
     assert "and 1 more" in text and "by 1 of 2" in text
+
+
+def test_lists_count_documents_and_tell_the_sender_who_decides(cast: Cast) -> None:
+    transfer = factories.make_transfer(cast.st_elsewhere, to=[cast.general_hospital], state=State.HELD)
+    factories.store_document(transfer, b"%PDF-1.4 report")
+    Transfer.objects.filter(pk=transfer.pk).update(reason="findings")
+    page = text_of(cast.alice.client.get("/sent/"))
+    assert "1 document" in page
+    assert "a problem was found in it, and you have to decide" in page
 
 
 def test_what_nobody_opened_yet_stands_out(cast: Cast) -> None:

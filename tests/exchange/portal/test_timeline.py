@@ -87,7 +87,7 @@ def test_who_waits_for_a_held_one_is_not_said_to_be_forgotten(cast: Cast) -> Non
         cast.st_elsewhere, to=[cast.general_hospital], state=State.HELD, state_changed_at=timezone.now()
     )
     page = text_of(cast.alice.client.get(f"/transfers/{transfer.pk}/"))
-    assert "told when it can be opened" in page
+    assert "will be told once it is available" in page
     assert "not told yet" not in page
 
 
