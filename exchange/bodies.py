@@ -25,11 +25,19 @@ class TooSlow(errors.BadRequest):
     sentence = "The body came slower than 1 KB/s for a minute. What was whole is kept; send the rest again."
 
 
+def ensure_plain(request: HttpRequest) -> None:
+    """Raise UnsupportedMediaType for a body in a content coding (RFC 9110 Section 15.5.16): none is decoded here."""
+    coding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if coding not in ("", "identity"):
+        raise errors.UnsupportedMediaType("Send the body as it is: compressed bodies (Content-Encoding) are not taken.")
+
+
 def content_length(request: HttpRequest) -> int | None:
     """The announced length, None for a chunked body.
 
     Raises BadRequest where both are given (RFC 9112 Section 6.1: a smuggled request looks like this).
     """
+    ensure_plain(request)
     is_chunked = bool(request.META.get("HTTP_TRANSFER_ENCODING", ""))
     text = request.META.get("CONTENT_LENGTH", "")
     if is_chunked and text:

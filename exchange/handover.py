@@ -41,13 +41,16 @@ def hand_out(request: HttpRequest, answer: Answer, *, who: Principal, of: int | 
 
 def not_modified(request: HttpRequest, etag: str) -> HttpResponse | None:
     """The answer to a caller who has what it asks for."""
+    _ensure_match(request, etag)
     if not _has_it(request, etag):
         return None
-    return HttpResponse(status=304, headers={"ETag": f'"{etag}"', "Cache-Control": "private, no-store"})
+    headers = {"ETag": f'"{etag}"', "Cache-Control": "private, no-store", "Vary": "Accept, Authorization"}
+    return HttpResponse(status=304, headers=headers)
 
 
 def _respond(request: HttpRequest, answer: Answer, *, who: Principal) -> HttpResponseBase:
     headers = _headers(answer)
+    _ensure_match(request, answer.etag)
     if _has_it(request, answer.etag):
         return HttpResponse(status=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
     span = _span(request, answer)
@@ -99,6 +102,13 @@ class _Resumed:
     def close(self) -> None:
         if close := getattr(self._rest, "close", None):
             close()
+
+
+def _ensure_match(request: HttpRequest, etag: str) -> None:
+    """RFC 9110 Section 13.1.1: a strong comparison; raises PreconditionFailed."""
+    header = request.META.get("HTTP_IF_MATCH", "").strip()
+    if header and not any(found[0] in ("*", f'"{etag}"') for found in _TAG.finditer(header)):
+        raise errors.PreconditionFailed("It is not what If-Match names. Ask for it again without that.")
 
 
 def _has_it(request: HttpRequest, etag: str) -> bool:

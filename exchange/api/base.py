@@ -63,10 +63,10 @@ def revision_of(request: Request) -> int | None:
     header = request.headers.get("If-Match", "").strip()
     if header in ("", "*"):
         return None
-    tag = _TAG.fullmatch(header)
-    if tag is None:
+    known = [int(tag[1]) for one in header.split(",") if (tag := _TAG.fullmatch(one.strip()))]
+    if not known:
         raise errors.PreconditionFailed('Send If-Match with the ETag of your last reading, such as "7".')
-    return int(tag[1])
+    return max(known)  # revisions only grow: an older one of a list cannot be current where a newer one was read
 
 
 def once(request: Request, act: Callable[[], Answer]) -> HttpResponse:

@@ -10,11 +10,11 @@ from uuid import UUID
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework import serializers as fields
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from exchange import bodies
-from exchange.api import answers, base, schema
+from exchange.api import answers, base, fields, schema
 from exchange.api.authentication import caller
 from transfers import documenting, errors
 from transfers.documenting import AttachedDocument, Description
@@ -23,12 +23,17 @@ _ASKED: Final = ("status", "study_instance_uid", "replaces")
 _HEADER: Final = OpenApiParameter.HEADER
 
 
-class Said(fields.Serializer[Any]):
+class Said(serializers.Serializer[Any]):
     """What the header fields and the query say of a document."""
 
     status = fields.ChoiceField(choices=list(documenting.STATUSES), default="final")
     title = fields.CharField(default="", allow_blank=True, max_length=200)
-    study_instance_uid = fields.RegexField(r"^[0-9.]{1,64}$", default="", allow_blank=True)
+    study_instance_uid = fields.RegexField(
+        r"^[0-9.]{1,64}$",
+        default="",
+        allow_blank=True,
+        error_messages={"invalid": "Give a UID: digits and dots, 64 at most."},
+    )
     accession_number = fields.CharField(default="", allow_blank=True, max_length=64)
     issuer = fields.CharField(default="", allow_blank=True, max_length=200)
     replaces = fields.IntegerField(default=None, allow_null=True, min_value=1)

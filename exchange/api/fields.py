@@ -3,6 +3,7 @@
 No sentence repeats the value: it may be a patient's.
 """
 
+from datetime import datetime
 from typing import Any, Final
 
 from rest_framework import serializers
@@ -52,6 +53,12 @@ class IntegerField(serializers.IntegerField):
 
 class DateTimeField(serializers.DateTimeField):
     default_error_messages = _EVERY | {"invalid": _MOMENT, "date": _MOMENT, "make_aware": _MOMENT, "overflow": _MOMENT}
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """A moment without a zone is another one for whoever reads it elsewhere."""
+        if value.tzinfo is None:
+            self.fail("invalid")
+        return super().enforce_timezone(value)
 
 
 class ListField(serializers.ListField):

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from exchange import handover
@@ -198,7 +198,7 @@ def _many(request: HttpRequest, root: Root, target: Target) -> HttpResponseBase:
     media_type = f'multipart/related; type="{asked.wishes.media_type}"; boundary={boundary}'
     headers = {"Content-Type": media_type, "Cache-Control": "private, no-store", "Vary": "Accept, Authorization"}
     if request.method == "HEAD":
-        return warned(HttpResponse(headers=headers), asked)
+        return warned(StreamingHttpResponse(headers=headers), asked)
     made = rendering.stream_pictures(images, asked.wishes, who=root.who)
     begun = chain([next(made)], made)
     parts = map(partial(_part, root=root, media_type=asked.wishes.media_type, names_frame=True), begun)

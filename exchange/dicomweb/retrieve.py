@@ -54,7 +54,7 @@ def metadata(request: HttpRequest, root: Root, *, study: str, series: str = "", 
         return unchanged
     media_type = f"{choice.offer}; boundary={etag}" if choice.is_multipart else str(choice.offer)
     if request.method == "HEAD":
-        return responses.model_response(b"", media_type=media_type, etag=etag)
+        return responses.model_response(iter(()), media_type=media_type, etag=etag)
     if choice.is_multipart:
         chunks = retrieving.stream_native(items, who=root.who, base_url=root.base_url, boundary=etag.encode())
     else:

@@ -41,3 +41,42 @@ def test_other_signs_are_let_through() -> None:
     _, authorization = sealing.caller(factories.make_organization(), "manage")
     response = Client().get("/api/directory/?q=%2500%C3%A9%0A", headers={"Authorization": authorization})
     assert response.status_code == 200
+
+
+def test_an_answer_without_a_body_describes_none() -> None:
+    _, authorization = sealing.caller(factories.make_organization(), "read")
+    response = Client().get("/dicomweb/studies?PatientID=nobody", headers={"Authorization": authorization})
+    assert response.status_code == 204
+    assert "Content-Length" not in response and "Content-Type" not in response
+
+
+def test_what_is_sent_without_the_last_slash_comes_along() -> None:
+    _, authorization = sealing.caller(factories.make_organization(), "store")
+    response = Client().post("/api/transfers", {}, "application/json", headers={"Authorization": authorization})
+    assert (response.status_code, response["Location"]) == (308, "/api/transfers/")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("/dicomweb/to/somewhere/studies", "application/dicom"),
+        ("/dicomweb/studies", "application/dicom"),
+        ("/api/transfers/", "application/json"),
+    ],
+)
+def test_a_coded_body_is_not_taken_for_what_it_is_not(coding: str, path: str, media_type: str) -> None:
+    _, authorization = sealing.caller(factories.make_organization(), "store")
+    factories.make_organization("somewhere")
+    headers = {"Authorization": authorization, "Content-Encoding": coding}
+    response = Client().post(path, b"{}", media_type, headers=headers)
+    assert response.status_code == 415
+    assert "Content-Encoding" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("text", ["[" * 2000, '{"recipients":' + "[" * 990 + "]" * 990 + "}"])
+@pytest.mark.parametrize("path", ["/api/transfers/", "/api/keys/", "/api/disclosures/search/"])
+def test_deep_json_is_refused(text: str, path: str) -> None:
+    _, authorization = sealing.caller(factories.make_organization(), "store", "manage")
+    response = Client().post(path, text, "application/json", headers={"Authorization": authorization})
+    assert response.status_code == 400

@@ -78,6 +78,8 @@ def found(who: Principal, **keys: str) -> list[str]:
         ({"PatientName": "doe^jane"}, [0]),
         ({"PatientName": "*jörg"}, [1]),
         ({"AccessionNumber": "A-2"}, [1]),
+        ({"AccessionNumber": "*"}, [0, 1, 2]),
+        ({"PatientName": "**"}, [0, 1, 2]),
         ({"StudyDate": "20260215"}, [1]),
         ({"StudyDate": "20260102-20260228"}, [1]),
         ({"StudyDate": "20260215-"}, [1, 2]),
@@ -302,3 +304,36 @@ def test_wildcards(pattern: str, text: str, is_match: bool) -> None:
 
 def test_many_stars_take_no_time() -> None:
     assert not matching.matcher("LO", "*a" * 200 + "b")("a" * 5000)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("*山田*", [0, 1]),
+        ("山田*", [0, 1]),
+        ("山田^太郎", [0]),
+        ("やまだ*", [0]),
+        ("yamada^tarou", [0]),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", [0]),
+        ("=山田", [1]),
+        ("*太*", [0]),
+    ],
+)
+def test_a_name_is_found_by_any_of_its_groups_and_as_it_was_written(
+    who: Principal, sender: Organization, recipient: Organization, name: str, expected: list[int]
+) -> None:
+    uids = [factories.make_uid(), factories.make_uid()]
+    for uid, written in zip(uids, ("Yamada^Tarou=山田^太郎=やまだ^たろう", "=山田"), strict=True):
+        sealing.send([factories.make_ct(StudyInstanceUID=uid, PatientName=written)], sender=sender, to=[recipient])
+    assert found(who, PatientName=name) == [uids[number] for number in expected]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "00100020.", ".00100020"])
+def test_a_key_without_a_name_is_refused(who: Principal, name: str) -> None:
+    with pytest.raises(errors.BadRequest):
+        search(who, [(name, "x")])
+
+
+def test_any_number_pages(who: Principal, studies: list[str]) -> None:
+    assert len(search(who, [("limit", "9" * 30)]).records) == 3
+    assert search(who, [("offset", "9" * 5000)]).records == []

@@ -24,14 +24,14 @@ _UNSAFE = re.compile(
 )
 
 
-def uid(value: bytes) -> str:
+def uid(value: bytes, *, called: str = "A UID of the instance") -> str:
     """A UID without its padding (PS3.5 Section 9); leading zeros in a component are let pass.
 
     Raises MalformedInstance for anything else: UIDs become parts of URLs and file names.
     """
     stripped = value.rstrip(b"\0 ")
     if len(stripped) > 64 or not _UID.fullmatch(stripped):
-        raise errors.MalformedInstance("A UID of the instance is missing or malformed.")
+        raise errors.MalformedInstance(f"{called} is missing or malformed.")
     return stripped.decode("ascii")
 
 

@@ -87,7 +87,9 @@ class _Body:
         limit = MAX_HEADER_BYTES + len(_HEADERS_END)
         while (end := self.data.find(_HEADERS_END, self.at, self.at + limit)) < 0:
             if len(self.data) - self.at >= limit:
-                raise errors.MalformedMultipart("The headers of a body part are too long.")
+                raise errors.MalformedMultipart(
+                    "The headers of a body part do not end: they are too long, or their lines do not end in CR LF."
+                )
             self._need(len(self.data) - self.at + 1)
         block = self.data[self.at : end].decode("latin-1")
         self.at = end + len(_HEADERS_END)

@@ -19,7 +19,12 @@ EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _STUDY, _SERIES = 0x0020000D, elements.SERIES_INSTANCE_UID
-_UIDS = (_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES)
+_UIDS = {
+    _SOP_CLASS: "The SOP Class UID",
+    _SOP_INSTANCE: "The SOP Instance UID",
+    _STUDY: "The Study Instance UID",
+    _SERIES: "The Series Instance UID",
+}
 _CHARSET, _ACCESSION, _MODALITY = 0x00080005, 0x00080050, 0x00080060
 _NAME, _ID, _ISSUER, _BIRTH_DATE, _SEX = 0x00100010, 0x00100020, 0x00100021, 0x00100030, 0x00100040
 _SERIES_NUMBER, _INSTANCE_NUMBER = 0x00200011, 0x00200013
@@ -107,6 +112,15 @@ class Scanner:
         return self._uids[2]
 
     @property
+    def names(self) -> tuple[str, str]:
+        """SOP Class and SOP Instance UID, also of what is refused for another reason; empty where one is not known."""
+        found = self._walker.values if self._walker else {}
+        try:
+            return filemeta.uid(found.get(_SOP_CLASS, b"")), filemeta.uid(found.get(_SOP_INSTANCE, b""))
+        except errors.MalformedInstance:
+            return "", ""
+
+    @property
     def header(self) -> Header:
         """What is known so far, once `routed`; complete after `finish`."""
         if self._walker is None or not self._routed:
@@ -165,7 +179,8 @@ class Scanner:
 
     def _check_identity(self, walker: elements.Walker) -> None:
         """The UIDs are there and valid, and this is no directory (PS3.10 Section 8.6)."""
-        self._uids = tuple(filemeta.uid(walker.values.get(tag, b"")) for tag in _UIDS)
+        found = walker.values
+        self._uids = tuple(filemeta.uid(found.get(tag, b""), called=called) for tag, called in _UIDS.items())
         if self._uids[0] == filemeta.MEDIA_STORAGE_DIRECTORY:
             raise errors.UnsupportedClass
         self._routed = True

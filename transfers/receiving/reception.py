@@ -206,7 +206,5 @@ def _tail_crc32(running: _Running, header: part10.Header) -> int | None:
 
 
 def _failed(running: _Running, error: errors.ExchangeError, names: tuple[str, str]) -> Failed:
-    if not running.scanner.routed:
-        return Failed(*(names if all(names) else ("", "")), error)
-    header = running.scanner.header
-    return Failed(header.sop_class_uid, header.sop_instance_uid, error)
+    known = running.scanner.names
+    return Failed(*(known if all(known) else names if all(names) else ("", "")), error)

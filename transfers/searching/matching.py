@@ -11,7 +11,7 @@ Matcher = Callable[[str], bool]
 
 _DATE: Final = re.compile(r"\d{8}")
 _TIME: Final = re.compile(r"(\d{2})(\d{2})?(\d{2})?(?:\.(\d{1,6}))?")
-_WILDCARDS: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+WILDCARDS: Final = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _FEW_STARS: Final = 2
 _FIRST_TIME, _LAST_TIME = "000000.000000", "235959.999999"
 
@@ -33,7 +33,7 @@ def matcher(vr: str, value: str) -> Matcher:
         return _same_number(value)
     if vr == "PN":
         return _text_matcher(_folded(value), fold=_folded)
-    if vr in _WILDCARDS:
+    if vr in WILDCARDS:
         return _text_matcher(value.strip(" "), fold=lambda found: found.strip(" "))
     raise errors.BadRequest("This attribute is no matching key.")
 
@@ -58,16 +58,24 @@ def time_range(value: str) -> tuple[str, str]:
 
 
 def values(record: Record, path: str) -> Iterator[str]:
-    """The values at a path of tags, as text: each of several, and each group of a name."""
+    """The values at a path of tags, as text: each of several, each group of a name, and a name as it was written."""
     tag, _, rest = path.partition(".")
     for value in record.get(tag, {}).get("Value", ()):
         if rest:
             if isinstance(value, dict):
                 yield from values(value, rest)
         elif isinstance(value, dict):
-            yield from (str(group) for group in value.values())
+            yield from _written(value)
         elif value is not None:
             yield str(value)
+
+
+def _written(name: Record) -> Iterator[str]:
+    """Any group of a name may be what is asked for, and all of them with `=` between (PS3.5 Section 6.2)."""
+    groups = [str(name.get(group, "")) for group in ("Alphabetic", "Ideographic", "Phonetic")]
+    yield from filter(None, groups)
+    if any(groups[1:]):
+        yield "=".join(groups).rstrip("=")
 
 
 def moment(dates: Sequence[str], times: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from transfers.searching.matching import Matcher
 
 MAX_RESULTS: Final[dict[Level, int]] = {Level.STUDY: 1000, Level.SERIES: 5000, Level.INSTANCE: 10_000}
 MAX_KEYS: Final = 64
+_DIGITS: Final = 10
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _UID_LIST: Final = re.compile(r"[0-9.]{1,64}(?:[,\\][0-9.]{1,64})*")
 _UNSUPPORTED: Final = {
@@ -164,6 +165,8 @@ class _Reader:
                 raise errors.BadRequest(f"{_keyword(path)} takes a UID, or several with commas between them.")
             self._uids[path] = frozenset(re.split(r"[,\\]", value))
         else:
+            # PS3.4 Section C.2.2.2.4: a key of nothing but `*` is as good as one without a value.
+            value = "" if vr in matching.WILDCARDS and not value.strip("*") else value
             self._keys.append(Key(level, path, value, matching.matcher(vr, value) if value else bool))
         if level <= self._level:
             self._returned.add(path.partition(".")[0])
@@ -194,7 +197,7 @@ def _path(name: str) -> str:
 def _tag(name: str) -> str:
     if _TAG.fullmatch(name):
         return name.upper()
-    tag = datadict.tag_for_keyword(name)
+    tag = datadict.tag_for_keyword(name) if name else None  # the dictionary has an entry without a keyword
     if tag is None:
         raise errors.BadRequest("A parameter of the query is unknown. Use keywords or tags of eight digits.")
     return f"{tag:08X}"
@@ -205,6 +208,7 @@ def _keyword(path: str) -> str:
 
 
 def _unsigned(value: str, *, at_most: int | None) -> int:
-    if not (value.isascii() and value.isdigit()) or len(value) > 10:
+    if not (value.isascii() and value.isdigit()):
         raise errors.BadRequest("limit and offset are whole numbers, without a sign.")
-    return int(value) if at_most is None else min(int(value), at_most)
+    number = int(value) if len(value) <= _DIGITS else 10**_DIGITS  # behind the end of any list
+    return number if at_most is None else min(number, at_most)

@@ -45,8 +45,8 @@ class Site:
         sent = {"Authorization": self.authorization, "Accept": accept, **headers}
         return Reply.of(Client().get(path, headers=sent))
 
-    def head(self, path: str) -> Reply:
-        return Reply.of(Client().head(path, headers={"Authorization": self.authorization}))
+    def head(self, path: str, *, accept: str = "*/*") -> Reply:
+        return Reply.of(Client().head(path, headers={"Authorization": self.authorization, "Accept": accept}))
 
 
 @dataclass(frozen=True)

@@ -157,3 +157,18 @@ def test_frame_comes_as_stored(bob: Site, sent: Sent) -> None:
 )
 def test_frame_lists_are_checked(bob: Site, sent: Sent, frames: str, status: int) -> None:
     assert bob.get(f"{sent.instance_path}/frames/{frames}").status == status
+
+
+@pytest.mark.parametrize("path", ["/metadata", "/rendered"])
+def test_head_claims_no_other_length_than_get(bob: Site, sent: Sent, path: str) -> None:
+    accept = {"/metadata": "application/dicom+json", "/rendered": "multipart/related; type=image/jpeg"}[path]
+    url = f"/dicomweb/studies/{sent.study}{path}"
+    reply = bob.head(url, accept=accept)
+    assert reply.status == 200
+    assert "Content-Length" not in reply.headers
+
+
+def test_if_match_names_what_is_wanted(bob: Site, sent: Sent) -> None:
+    tag = bob.get(sent.instance_path, accept=ANY_SYNTAX).headers["ETag"]
+    for named, status in (('"other"', 412), (f'"other", {tag}', 200), (tag, 200), ("*", 200), (f"W/{tag}", 412)):
+        assert bob.get(sent.instance_path, accept=ANY_SYNTAX, **{"If-Match": named}).status == status

@@ -1,6 +1,7 @@
 """Store of files: what a body may look like, and what is answered to it."""
 
 import json
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -169,3 +170,14 @@ def test_the_outcome_comes_in_xml_if_asked(alice: Site) -> None:
     assert in_xml.headers["Content-Type"] == "application/dicom+xml"
     assert read_xml(ElementTree.fromstring(in_xml.body)) == expected(module(in_json))
     assert store(alice, file(content), root=FILES, Accept="text/html").headers["Content-Type"] == FILES + "+json"
+
+
+@pytest.mark.parametrize("missing", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_what_lacks_a_uid_is_told_by_its_own(alice: Site, missing: str) -> None:
+    uid = factories.make_uid()
+    without: dict[str, Any] = {missing: None}  # Any: element values
+    reply = store(alice, file(factories.make_ct(SOPInstanceUID=uid, **without)), root=FILES)
+    (told,) = module(reply)["00081198"]["Value"]
+    assert (reply.status, told["00081155"]["Value"]) == (409, [uid])
+    called = missing.replace("Instance", " Instance ")
+    assert told["00000902"]["Value"] == [f"The {called} is missing or malformed."]
